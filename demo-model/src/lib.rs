@@ -1,0 +1,1 @@
+//! A small Responses API server that answers with a script.

@@ -1,0 +1,1 @@
+//! The gateway: HTTP API, authentication, history and live streams.

@@ -1,0 +1,1 @@
+//! A Kubernetes API and node for one machine.

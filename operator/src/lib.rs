@@ -1,0 +1,1 @@
+//! The operator: turns CodexTasks into Pods and follows their logs.

@@ -1,0 +1,1 @@
+//! The log of a task: frames, live store, archive and the reader that joins them.

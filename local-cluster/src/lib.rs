@@ -1,1 +1,5 @@
 //! A Kubernetes API and node for one machine.
+
+pub mod api;
+pub mod node;
+pub mod schema;

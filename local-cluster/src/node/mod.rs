@@ -1,0 +1,1 @@
+//! The node: a kubelet for one machine.

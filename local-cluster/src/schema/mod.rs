@@ -1,0 +1,1 @@
+//! Structural schemas, patches, server-side apply and OpenAPI documents.

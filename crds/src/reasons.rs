@@ -1,0 +1,48 @@
+//! Reasons in a task's status: one word a machine can match on. The message beside it tells a person what to do.
+
+/// Codex ended with exit code 0.
+pub const COMPLETED: &str = "Completed";
+/// Codex ended with another exit code.
+pub const EXIT_CODE: &str = "ExitCode";
+/// The time limit of the task ended it.
+pub const TIMEOUT: &str = "Timeout";
+/// A user canceled the task.
+pub const CANCELED: &str = "Canceled";
+/// The memory limit ended it.
+pub const OOM_KILLED: &str = "OOMKilled";
+/// The node evicted the Pod.
+pub const EVICTED: &str = "Evicted";
+/// The node is gone.
+pub const NODE_LOST: &str = "NodeLost";
+/// The image of the runner cannot be pulled.
+pub const IMAGE_PULL: &str = "ImagePull";
+/// No node has room for the Pod.
+pub const UNSCHEDULABLE: &str = "Unschedulable";
+/// The runner ended without saying how Codex ended.
+pub const RUNNER_LOST: &str = "RunnerLost";
+/// The Pod disappeared: somebody deleted it.
+pub const POD_DELETED: &str = "PodDeleted";
+/// The API server or an admission policy refuses the Pod.
+pub const POD_REJECTED: &str = "PodRejected";
+/// `cwd` is outside the allow-list, or is no directory.
+pub const INVALID_CWD: &str = "InvalidCwd";
+/// A variable in `env` is not allowed.
+pub const INVALID_ENV: &str = "InvalidEnv";
+/// The workspace could not be prepared.
+pub const WORKSPACE: &str = "Workspace";
+/// The codex binary could not be started.
+pub const CODEX_MISSING: &str = "CodexMissing";
+/// Codex was ended by a signal that nobody here sent.
+pub const CODEX_CRASHED: &str = "CodexCrashed";
+/// The log arrived incomplete, or its hash is wrong.
+pub const LOG_INCOMPLETE: &str = "LogIncomplete";
+/// The task waits: its user has as many running tasks as allowed.
+pub const USER_LIMIT: &str = "UserLimit";
+/// The task waits: the cluster has as many running tasks as allowed.
+pub const GLOBAL_LIMIT: &str = "GlobalLimit";
+/// The task has its turn.
+pub const ADMITTED: &str = "Admitted";
+/// The store for archives cannot be reached.
+pub const STORAGE_UNAVAILABLE: &str = "StorageUnavailable";
+/// The log is in the archive.
+pub const ARCHIVED: &str = "Archived";

@@ -1,5 +1,10 @@
 //! `CodexRepository`: one entry of the allow-list, and the defaults for tasks that run there.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every printer column repeats the keys of the others"
+)]
+
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};

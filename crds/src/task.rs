@@ -1,5 +1,10 @@
 //! `CodexTask`: one prompt for Codex, and what became of it.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every printer column repeats the keys of the others"
+)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

@@ -1,0 +1,331 @@
+//! `shim container`: runs one container to its end.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use super::child::{self, Launched};
+use super::log_writer::{LogWriter, Stream};
+use super::state::{ContainerDir, Exit, Outcome, Started};
+use crate::node::sandbox::bwrap::MESSAGE_PREFIX;
+use crate::node::sandbox::plan::{ContainerPlan, ProcessId};
+use crate::node::sandbox::process;
+
+/// How long output is still read after the container's last process has ended.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How often the kernel's count of out-of-memory kills is looked at, where a group cannot be told to die as one.
+const OOM_CHECK: Duration = Duration::from_millis(200);
+
+pub(super) fn run(dir: PathBuf) -> io::Result<()> {
+    let dir = ContainerDir::new(dir);
+    let Some(_lock) = dir.try_lock()? else { return Err(io::Error::other("another process has the container's lock")) };
+    if dir.exit().is_some() {
+        return Err(io::Error::other("the node has given up on this start"));
+    }
+    dir.write_shim(&ProcessId::own()?)?;
+    let outcome = match super::read_plan::<ContainerPlan>() {
+        Ok(plan) => run_plan(&dir, &plan),
+        Err(error) => {
+            eprintln!("shim: {error}");
+            Outcome::NeverStarted
+        }
+    };
+    dir.write_exit(&Exit { at: Timestamp::now(), outcome })?;
+    notify();
+    Ok(())
+}
+
+/// Tells the node that there is news in the directory. The node may be gone, which doesn't matter.
+fn notify() {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(b"\n").and_then(|()| out.flush());
+}
+
+fn run_plan(dir: &ContainerDir, plan: &ContainerPlan) -> Outcome {
+    let result = Container::start(dir, plan).and_then(Container::supervise);
+    for group in &plan.cgroup.groups {
+        // A group that still has a process (it takes the kernel a moment) is removed with the Pod.
+        let _ = std::fs::remove_dir(&group.path);
+    }
+    result.unwrap_or_else(|error| Outcome::CannotRun { message: error.to_string() })
+}
+
+struct Container<'a> {
+    dir: &'a ContainerDir,
+    plan: &'a ContainerPlan,
+    launched: Launched,
+    signals: SignalFd,
+    log: LogWriter,
+    stdout: Option<File>,
+    stderr: Option<File>,
+    status: Option<BufReader<File>>,
+    /// The container's first process, once it is known.
+    init: Option<ProcessId>,
+    reported_code: Option<i32>,
+    first_error: Vec<u8>,
+    out_of_memory: bool,
+    terminated: bool,
+    kill_at: Option<Instant>,
+}
+
+impl<'a> Container<'a> {
+    fn start(dir: &'a ContainerDir, plan: &'a ContainerPlan) -> io::Result<Self> {
+        for group in &plan.cgroup.groups {
+            group.create()?;
+        }
+        let log = LogWriter::open(plan.log.clone())?;
+        // Blocked before the fork, so that no signal falls between; the standard library unblocks them in the child.
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGCHLD);
+        mask.add(Signal::SIGTERM);
+        mask.thread_block()?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        dir.write_launching()?;
+        let mut launched = child::launch(plan)?;
+        let stdout = launched.child.stdout.take().map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
+        let stderr = launched.child.stderr.take().map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
+        let status = launched.status.take().map(BufReader::new);
+        let mut container = Self {
+            dir, plan, launched, signals, log, stdout, stderr, status,
+            init: None, reported_code: None, first_error: Vec::new(), out_of_memory: false, terminated: false, kill_at: None,
+        };
+        if container.status.is_none() {
+            let pid = container.launched.child.id().cast_signed();
+            container.record_start(pid)?;
+        }
+        Ok(container)
+    }
+
+    /// Serves the container until it ends.
+    fn supervise(mut self) -> io::Result<Outcome> {
+        let mut buffer = vec![0_u8; 64 * 1024];
+        let status = loop {
+            let ready = self.wait()?;
+            if ready.status {
+                self.read_status()?;
+            }
+            if ready.stdout {
+                copy(&mut self.stdout, Stream::Stdout, &mut self.log, &mut buffer);
+            }
+            if ready.stderr {
+                self.copy_stderr(&mut buffer);
+            }
+            if ready.signal {
+                while self.signals.read_signal()?.is_some_and(|signal| self.take_signal(signal.ssi_signo)) {}
+                if let Some(status) = self.launched.child.try_wait()? {
+                    break status;
+                }
+            }
+            self.check_memory();
+            if self.kill_at.is_some_and(|at| at <= Instant::now()) {
+                self.kill();
+                self.kill_at = None;
+            }
+        };
+        self.drain(&mut buffer)?;
+        if let Err(error) = self.log.finish() {
+            eprintln!("shim: cannot write the log: {error}");
+        }
+        Ok(self.outcome(status))
+    }
+
+    fn wait(&self) -> io::Result<Ready> {
+        let watched = [
+            Some(self.signals.as_fd()),
+            self.stdout.as_ref().map(AsFd::as_fd),
+            self.stderr.as_ref().map(AsFd::as_fd),
+            self.status.as_ref().map(|status| status.get_ref().as_fd()),
+        ];
+        let mut set: Vec<PollFd<'_>> = watched.iter().flatten().map(|fd: &BorrowedFd<'_>| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+        match poll(&mut set, self.timeout()) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut answers = set.iter().map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+        let mut ready = watched.map(|fd| fd.is_some() && answers.next().unwrap_or(false)).into_iter();
+        let mut next = || ready.next().unwrap_or(false);
+        Ok(Ready { signal: next(), stdout: next(), stderr: next(), status: next() })
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let kill = self.kill_at.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
+        let memory = (self.plan.cgroup.groups.iter().any(|group| group.oom_events.is_some()) && !self.out_of_memory).then_some(OOM_CHECK);
+        match kill.into_iter().chain(memory).min() {
+            Some(time) => PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX),
+            None => PollTimeout::NONE,
+        }
+    }
+
+    /// Always true, so that it can end a loop over signals.
+    fn take_signal(&mut self, number: u32) -> bool {
+        if number == Signal::SIGTERM as u32 {
+            let grace = self.dir.stop().map_or(self.plan.grace_seconds * 1000, |stop| stop.grace_millis);
+            let kill_at = Instant::now() + Duration::from_millis(grace);
+            // Only ever earlier: a second request with a longer time doesn't prolong the first.
+            self.kill_at = Some(self.kill_at.map_or(kill_at, |earlier| earlier.min(kill_at)));
+            if !self.terminated {
+                self.terminated = true;
+                self.signal_init(rustix::process::Signal::TERM);
+            }
+        }
+        true
+    }
+
+    fn signal_init(&self, signal: rustix::process::Signal) {
+        if let Some(Err(error)) = self.init.as_ref().map(|init| init.signal(signal)) {
+            eprintln!("shim: cannot signal the container: {error}");
+        }
+    }
+
+    fn kill(&mut self) {
+        self.signal_init(rustix::process::Signal::KILL);
+        if self.init.is_none() {
+            // It is still being set up; its children die with it.
+            let _ = self.launched.child.kill();
+        }
+    }
+
+    /// Reads one report of bubblewrap; several may be waiting in the buffer.
+    fn read_status(&mut self) -> io::Result<()> {
+        let Some(mut status) = self.status.take() else { return Ok(()) };
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if status.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            self.take_report(&line)?;
+            if status.buffer().is_empty() {
+                break;
+            }
+        }
+        self.status = Some(status);
+        Ok(())
+    }
+
+    fn take_report(&mut self, line: &str) -> io::Result<()> {
+        let report: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let number = |name: &str| report.get(name).and_then(serde_json::Value::as_i64).and_then(|number| i32::try_from(number).ok());
+        if let Some(pid) = number("child-pid") {
+            self.record_start(pid)?;
+        }
+        if let Some(code) = number("exit-code") {
+            self.reported_code = Some(code);
+        }
+        Ok(())
+    }
+
+    fn record_start(&mut self, pid: i32) -> io::Result<()> {
+        let own = self.launched.child.id().cast_signed();
+        if let Ok(init) = ProcessId::of(pid) {
+            // bubblewrap may have reaped it already, and the number may belong to somebody else.
+            if pid == own || process::parent(pid).is_ok_and(|parent| parent == own) {
+                if let (Some(limit), Some(pid)) = (self.plan.cgroup.process_limit, Pid::from_raw(pid)) {
+                    prlimit(Some(pid), Resource::Nproc, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+                }
+                self.dir.write_started(&Started { at: Timestamp::now(), process: init.clone() })?;
+                self.init = Some(init);
+                notify();
+                if self.terminated {
+                    self.signal_init(rustix::process::Signal::TERM);
+                }
+            }
+        }
+        if let Some(mut block) = self.launched.block.take() {
+            block.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    fn copy_stderr(&mut self, buffer: &mut [u8]) {
+        let Some(pipe) = &mut self.stderr else { return };
+        match pipe.read(buffer) {
+            Ok(0) => self.stderr = None,
+            Ok(length) => {
+                let bytes = &buffer[..length];
+                if self.first_error.len() < 1024 {
+                    self.first_error.extend_from_slice(bytes.get(..1024).unwrap_or(bytes));
+                }
+                report_disk(self.log.write(Stream::Stderr, bytes));
+            }
+            Err(error) => report_disk(Err(error)),
+        }
+    }
+
+    /// With version 1 of control groups, the kernel kills the largest process and leaves the rest of the container in an
+    /// undefined state. Kubernetes treats a container as one (`memory.oom.group` in version 2), so the rest follows.
+    fn check_memory(&mut self) {
+        if !self.out_of_memory && self.plan.cgroup.groups.iter().any(|group| group.oom_kills() > 0) {
+            self.out_of_memory = true;
+            self.kill();
+        }
+    }
+
+    fn drain(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let until = Instant::now() + DRAIN;
+        if self.status.is_some() {
+            self.read_status()?;
+        }
+        while (self.stdout.is_some() || self.stderr.is_some()) && Instant::now() < until {
+            let mut set: Vec<PollFd<'_>> = [&self.stdout, &self.stderr].into_iter().flatten().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)).collect();
+            if poll(&mut set, PollTimeout::try_from(DRAIN).unwrap_or(PollTimeout::MAX))? == 0 {
+                break;
+            }
+            let mut answers = set.iter().map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+            let stdout = self.stdout.is_some() && answers.next().unwrap_or(false);
+            let stderr = self.stderr.is_some() && answers.next().unwrap_or(false);
+            if stdout {
+                copy(&mut self.stdout, Stream::Stdout, &mut self.log, buffer);
+            }
+            if stderr {
+                self.copy_stderr(buffer);
+            }
+        }
+        self.check_memory();
+        Ok(())
+    }
+
+    fn outcome(&self, status: ExitStatus) -> Outcome {
+        let code = self.reported_code.or_else(|| status.code()).or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255);
+        let error = String::from_utf8_lossy(&self.first_error);
+        if let Some(message) = error.strip_prefix(MESSAGE_PREFIX).filter(|_| code == 1) {
+            // bubblewrap could not make the container or execute its command, and says why. A container that prints
+            // these words itself and exits with 1 only misreports itself.
+            return Outcome::CannotRun { message: message.lines().next().unwrap_or_default().to_owned() };
+        }
+        Outcome::Exited { code: if self.out_of_memory { 137 } else { code }, out_of_memory: self.out_of_memory }
+    }
+}
+
+struct Ready {
+    signal: bool,
+    stdout: bool,
+    stderr: bool,
+    status: bool,
+}
+
+fn copy(pipe: &mut Option<File>, stream: Stream, log: &mut LogWriter, buffer: &mut [u8]) {
+    let Some(file) = pipe else { return };
+    match file.read(buffer) {
+        Ok(0) => *pipe = None,
+        Ok(length) => report_disk(log.write(stream, &buffer[..length])),
+        Err(error) => report_disk(Err(error)),
+    }
+}
+
+/// A full disk must not stop the container's output from being read, or the container would hang.
+fn report_disk(result: io::Result<()>) {
+    if let Err(error) = result {
+        eprintln!("shim: lost output of the container: {error}");
+    }
+}

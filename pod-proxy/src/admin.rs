@@ -1,0 +1,26 @@
+//! The endpoints for whoever runs the proxy.
+
+use std::sync::Arc;
+
+use axum::{Router, http::StatusCode, routing::get};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// Health, readiness (not ready once `shutdown` is canceled) and metrics.
+pub(crate) fn router(metrics: Arc<Metrics>, shutdown: CancellationToken) -> Router {
+    let ready = async move || match shutdown.is_cancelled() {
+        false => (StatusCode::OK, "ok\n"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    };
+    let text = async move || {
+        (
+            [("content-type", "text/plain; version=0.0.4")],
+            metrics.render(),
+        )
+    };
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(text))
+}

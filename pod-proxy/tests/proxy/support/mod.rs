@@ -78,7 +78,7 @@ impl Proxy {
         let shutdown = CancellationToken::new();
         let (announce, ready) = oneshot::channel();
         let serving = run(listeners, config, shutdown.clone(), || {
-            announce.send(()).unwrap()
+            announce.send(()).unwrap();
         });
         let serving = Some(tokio::spawn(async { serving.await.unwrap() }));
         ready.await.unwrap();
@@ -187,6 +187,6 @@ fn install_provider() {
     ONCE.call_once(|| {
         rustls::crypto::ring::default_provider()
             .install_default()
-            .unwrap()
+            .unwrap();
     });
 }

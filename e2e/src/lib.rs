@@ -1,1 +1,19 @@
-//! The user-level scenarios.
+//! The user-level scenarios: what they start, what they speak and how they wait.
+//!
+//! [`Stack`] runs the real `codex-remote up` in a folder of its own; [`Api`] speaks HTTP as any client does; [`suite`] runs
+//! scenarios against one stack and stops it afterwards, whatever happens.
+
+mod api;
+mod events;
+mod repository;
+mod stack;
+pub mod suite;
+mod tools;
+mod wait;
+
+pub use api::{Api, Task};
+pub use events::{Event, EventStream, Transcript};
+pub use repository::{demo_repository, git};
+pub use stack::{Stack, StackOptions};
+pub use tools::{bin_dir, codex_binary, kubectl_binary};
+pub use wait::{DEADLINE, until};

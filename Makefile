@@ -1,0 +1,57 @@
+# What people type. `make help` lists it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+UP_ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.PHONY: deps
+deps: node_modules/.installed ## Install the pinned codex and PostgreSQL binaries (npm)
+node_modules/.installed: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: build
+build: deps ## Build every program
+	$(CARGO) build --locked --workspace --bins
+
+.PHONY: up
+up: build ## Run everything on this machine; pass options with UP_ARGS="--repository PATH"
+	target/debug/codex-remote up $(UP_ARGS)
+
+.PHONY: test
+test: build test-tools ## Run all tests, end to end ones included
+	$(CARGO) test --locked --workspace
+
+.PHONY: e2e
+e2e: build test-tools ## Run only the end-to-end scenarios
+	$(CARGO) test --locked -p codex-e2e
+
+.PHONY: test-tools
+test-tools: ## Install what the tests need beyond `make deps` (kubectl, where there is none)
+	scripts/install-test-tools
+
+.PHONY: bench
+bench: build ## Measure submit -> first frame against the bare start of codex
+	$(CARGO) run --locked -p codex-e2e --bin bench-start
+
+.PHONY: lint
+lint: ## Formatting, clippy with warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: generate
+generate: ## Write the generated files again
+	$(CARGO) run --locked -q -p codex-crds --bin crdgen > crds/generated/crds.yaml
+
+.PHONY: audit
+audit: ## Check licenses, sources and known vulnerabilities of the dependencies (needs cargo-deny)
+	cargo deny check

@@ -1,0 +1,277 @@
+//! Everything on this machine: the real `codex-remote up` in a folder of its own.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::repository::demo_repository;
+use crate::tools::{bin_dir, codex_binary, kubectl_binary};
+
+/// What to start.
+#[derive(Clone, Debug, Default)]
+pub struct StackOptions {
+    /// Play scenarios with the small `fake-codex` instead of the real one.
+    pub fake_codex: bool,
+    /// More arguments for `codex-remote up`.
+    pub arguments: Vec<String>,
+}
+
+/// A running `codex-remote up`. Dropping it stops it.
+#[derive(Debug)]
+pub struct Stack {
+    dir: tempfile::TempDir,
+    options: StackOptions,
+    running: Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    up: Option<Child>,
+    ready: Value,
+}
+
+impl Stack {
+    /// Starts it with one repository, `demo`, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not get ready; the text has the end of its output.
+    pub fn start(options: StackOptions) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("codex-e2e-").tempdir()?;
+        // The sandbox runs as another user when this test runs as root.
+        std::fs::set_permissions(
+            dir.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )?;
+        demo_repository(&dir.path().join("demo"))?;
+        let stack = Self {
+            dir,
+            options,
+            running: Mutex::default(),
+        };
+        stack.launch("127.0.0.1:0")?;
+        Ok(stack)
+    }
+
+    /// The address of the gateway.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.ready("url")
+    }
+
+    /// The folder of the repository on the host.
+    #[must_use]
+    pub fn repository(&self) -> PathBuf {
+        self.dir.path().join("demo")
+    }
+
+    /// The `cwd` of the repository in tasks.
+    #[must_use]
+    pub const fn cwd(&self) -> &'static str {
+        "/srv/repos/demo"
+    }
+
+    /// The folder with everything that the stack stores.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Signs the first administrator in.
+    ///
+    /// # Errors
+    /// When the gateway refuses.
+    pub async fn admin(&self) -> Result<Api> {
+        Api::login(&self.url(), &self.ready("email"), &self.ready("password")).await
+    }
+
+    /// Runs kubectl; answers with its standard output.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.kubectl_command()?.args(arguments).output()?;
+        if !output.status.success() {
+            bail!(
+                "kubectl {arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// A kubectl that talks to this stack, in the namespace of the tasks.
+    ///
+    /// # Errors
+    /// When kubectl is not installed.
+    pub fn kubectl_command(&self) -> Result<Command> {
+        let mut command = Command::new(kubectl_binary()?);
+        command
+            .env("KUBECONFIG", self.ready("kubeconfig"))
+            .env("HOME", self.dir.path())
+            .args(["-n", "codex-tasks"]);
+        Ok(command)
+    }
+
+    /// The process ids of the parts, by name.
+    ///
+    /// # Errors
+    /// When the file that lists them cannot be read.
+    pub fn pid(&self, part: &str) -> Result<i32> {
+        let path = self.data().join("run.json");
+        let run: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
+        let pid = run["processes"][part]["pid"].as_i64();
+        let pid =
+            pid.with_context(|| format!("{} has no process {part}: {run}", path.display()))?;
+        Ok(i32::try_from(pid)?)
+    }
+
+    /// Ends one part with SIGKILL.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill_9(&self, part: &str) -> Result<()> {
+        let pid = self.pid(part)?;
+        kill(Pid::from_raw(pid), Signal::SIGKILL).with_context(|| format!("kill -9 {part} ({pid})"))
+    }
+
+    /// Ends all of it with SIGKILL and starts it again on the same data and address.
+    ///
+    /// # Errors
+    /// When it does not get ready again.
+    pub fn kill_9_and_start_again(&self) -> Result<()> {
+        let address = self.url().trim_start_matches("http://").to_owned();
+        let mut up = self.running().up.take().context("it runs")?;
+        up.kill()?;
+        up.wait()?;
+        self.launch(&address)
+    }
+
+    /// Stops it the polite way.
+    ///
+    /// # Errors
+    /// When it does not stop in time.
+    pub fn stop(&self) -> Result<()> {
+        let Some(mut up) = self.running().up.take() else {
+            return Ok(());
+        };
+        kill(Pid::from_raw(i32::try_from(up.id())?), Signal::SIGTERM)?;
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(60) {
+            if up.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        up.kill()?;
+        up.wait()?;
+        bail!("codex-remote up did not stop within a minute of SIGTERM");
+    }
+
+    /// The ends of all logs, for a failed scenario.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let mut text = tail(&self.dir.path().join("up.log"), 4000);
+        let logs = std::fs::read_dir(self.data().join("logs"));
+        for entry in logs.into_iter().flatten().flatten() {
+            text.push_str(&format!(
+                "\n--- {}\n{}",
+                entry.path().display(),
+                tail(&entry.path(), 6000)
+            ));
+        }
+        text
+    }
+
+    fn launch(&self, listen: &str) -> Result<()> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("up.log"))?;
+        let codex = if self.options.fake_codex {
+            bin_dir()?.join("fake-codex")
+        } else {
+            codex_binary()?
+        };
+        let mut up = Command::new(bin_dir()?.join("codex-remote"))
+            .args(["up", "--json", "--demo-model", "--listen", listen])
+            .arg("--data")
+            .arg(self.data())
+            .arg("--repository")
+            .arg(self.repository())
+            .arg("--codex-bin")
+            .arg(codex)
+            .args(&self.options.arguments)
+            .env_remove("CODEX_API_KEY")
+            .env_remove("OPENAI_API_KEY")
+            // A canary: nothing of the host's environment may reach a task.
+            .env("CODEX_E2E_HOST_SECRET", "host-secret-canary")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .context("codex-remote is missing; run make build")?;
+        let stdout = up.stdout.take().context("standard output is piped")?;
+        self.running().up = Some(up);
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = BufReader::new(stdout).read_line(&mut line).map(|_| line);
+            // The receiver may have given up; then nobody wants the line.
+            let _ = sender.send(read);
+        });
+        let line = receiver
+            .recv_timeout(Duration::from_secs(120))
+            .map_err(|_| {
+                anyhow::anyhow!(
+                    "codex-remote up is not ready after two minutes:\n{}",
+                    self.logs()
+                )
+            })??;
+        let ready = serde_json::from_str(&line).with_context(|| {
+            format!(
+                "codex-remote up said {line:?} instead of being ready:\n{}",
+                self.logs()
+            )
+        })?;
+        self.running().ready = ready;
+        Ok(())
+    }
+
+    /// A value of the ready line; empty before there is one.
+    fn ready(&self, key: &str) -> String {
+        self.running().ready[key]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            eprintln!("{error:#}");
+        }
+        if let Some(keep) = std::env::var_os("CODEX_E2E_KEEP") {
+            eprintln!("kept {} ({})", self.dir.path().display(), keep.display());
+            self.dir.disable_cleanup(true);
+        }
+    }
+}
+
+fn tail(path: &Path, bytes: usize) -> String {
+    let text = std::fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&text[text.len().saturating_sub(bytes)..]).into_owned()
+}

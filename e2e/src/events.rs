@@ -83,9 +83,8 @@ fn parse(block: &[u8]) -> Result<Option<Event>> {
             "event" => name = Some(value.to_owned()),
             "id" => id = Some(value.parse()?),
             "data" => {
-                data = Some(
-                    serde_json::from_str(value).with_context(|| format!("odd data {value:?}"))?,
-                )
+                let value = serde_json::from_str(value);
+                data = Some(value.with_context(|| format!("odd data in {text:?}"))?);
             }
             "retry" => {}
             other => bail!("unknown field {other:?}"),

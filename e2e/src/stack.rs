@@ -85,6 +85,18 @@ impl Stack {
         self.dir.path().join("data")
     }
 
+    /// The address that the first administrator signs in with.
+    #[must_use]
+    pub fn email(&self) -> String {
+        self.ready("email")
+    }
+
+    /// The file with the first administrator's password.
+    #[must_use]
+    pub fn password_file(&self) -> PathBuf {
+        self.data().join("admin-password")
+    }
+
     /// Signs the first administrator in.
     ///
     /// # Errors

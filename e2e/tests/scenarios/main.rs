@@ -5,6 +5,7 @@ mod ending;
 mod isolation;
 mod kubectl;
 mod outcome;
+mod readme;
 mod streams;
 
 use std::process::ExitCode;
@@ -20,5 +21,6 @@ fn main() -> anyhow::Result<ExitCode> {
     allow_list::add(&mut suite);
     kubectl::add(&mut suite);
     streams::add(&mut suite);
+    readme::add(&mut suite);
     Ok(suite.run())
 }

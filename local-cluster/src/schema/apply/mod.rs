@@ -1,0 +1,532 @@
+//! Server-side apply and the book-keeping of `metadata.managedFields`.
+//!
+//! A port of what sigs.k8s.io/structured-merge-diff v4 and the field manager of apimachinery do.
+//! One thing is simpler: there is no conversion between versions, because custom resources here
+//! have the same fields in all their versions.
+
+mod managers;
+mod merge;
+mod set;
+mod typed;
+mod walk;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use self::managers::{Entry, ManagerId, Managers, Operation};
+use self::set::{Element, Set};
+use self::typed::{Type, reconciled, with_named_fields};
+use self::walk::{Comparison, compare, fields, problems, removed};
+use super::json::equal;
+use super::{FieldError, Schema};
+
+/// Where kubectl keeps what it applied on the client side.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Who applies, and how.
+#[derive(Clone, Debug)]
+pub struct ApplyRequest<'a> {
+    /// Field manager of the request.
+    pub manager: &'a str,
+    /// Take fields over from other managers.
+    pub force: bool,
+    /// Subresource of the request, such as `status`.
+    pub subresource: Option<&'a str>,
+    /// Time that is written into managedFields.
+    pub now: Timestamp,
+}
+
+/// A field that another manager owns with another value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The other manager, quoted and with what upstream says of it, such as
+    /// `"kubectl-edit" using v1`. The message of the cause is `conflict with <this>`.
+    pub manager: String,
+    /// Path of the field, such as `.spec.replicas`.
+    pub field: String,
+}
+
+/// Why an apply was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// Other managers own some of the fields: 409 Conflict with causes `FieldManagerConflict`.
+    /// Printing the error gives the message of upstream.
+    #[error("{}", Conflicts(.0))]
+    Conflicts(Vec<Conflict>),
+    /// The applied object does not fit the schema: 422 Invalid.
+    #[error("the applied object is invalid")]
+    Invalid(Vec<FieldError>),
+    /// The request is malformed, such as one that sets managedFields: 400 BadRequest.
+    #[error("{0}")]
+    BadRequest(String),
+}
+
+struct Conflicts<'a>(&'a [Conflict]);
+
+impl fmt::Display for Conflicts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = self.0 {
+            return write!(
+                f,
+                "Apply failed with 1 conflict: conflict with {}: {}",
+                only.manager, only.field
+            );
+        }
+        write!(f, "Apply failed with {} conflicts: ", self.0.len())?;
+        let mut last = None;
+        for conflict in self.0 {
+            if last != Some(&conflict.manager) {
+                if last.is_some() {
+                    f.write_str("\n")?;
+                }
+                write!(f, "conflicts with {}:", conflict.manager)?;
+                last = Some(&conflict.manager);
+            }
+            write!(f, "\n- {}", conflict.field)?;
+        }
+        Ok(())
+    }
+}
+
+/// Applies a configuration to the live object (none: it is created).
+///
+/// `applied` is what the client sent, before defaulting: who applies owns exactly what is in it.
+/// The result has managedFields; when nothing changed it equals `live`. Fill in defaults and
+/// validate afterwards, and see [`is_same`] for whether a write is needed.
+///
+/// # Errors
+/// See [`ApplyError`].
+pub fn apply(
+    schema: Option<&Schema>,
+    live: Option<&Value>,
+    applied: &Value,
+    req: &ApplyRequest<'_>,
+) -> Result<Value, ApplyError> {
+    let apply = Apply::new(schema, live, applied, req)?;
+    let mut result = match apply.run(req.force) {
+        Err(Refused::Conflicts(found)) if req.manager == "kubectl" => {
+            // kubectl upgrades from client-side apply: what it applied there is its own.
+            let allowed = apply.last_applied().unwrap_or_default();
+            let rest = conflicts(&found, |set| set.difference(&allowed));
+            if !rest.is_empty() {
+                return Err(ApplyError::Conflicts(rest));
+            }
+            apply.run(true)
+        }
+        other => other,
+    }
+    .map_err(|Refused::Conflicts(found)| ApplyError::Conflicts(conflicts(&found, Set::clone)))?;
+    if req.manager == "kubectl" {
+        refresh_last_applied(&mut result, applied);
+    }
+    Ok(result)
+}
+
+/// Records in `new` who owns what after a create, update or patch.
+///
+/// `old` is the stored object, none on create. Objects that were never tracked stay so, as
+/// upstream has it.
+pub fn track_update(
+    schema: Option<&Schema>,
+    old: Option<&Value>,
+    new: &mut Value,
+    manager: &str,
+    subresource: Option<&str>,
+    now: Timestamp,
+) {
+    let empty = json!({});
+    let stored = old.unwrap_or(&empty);
+    let requested = new.pointer("/metadata/managedFields").cloned();
+    let mut managers = match &requested {
+        _ if subresource.is_some() => Managers::of(stored),
+        Some(list) if is_reset(list) => Managers::default(),
+        // A client that does not know managedFields must not delete them by accident.
+        Some(list) => match Managers::decode(list) {
+            Some(managers) if !managers.0.is_empty() => managers,
+            _ => Managers::of(stored),
+        },
+        None => Managers::of(stored),
+    };
+    let reset = requested.as_ref().is_some_and(is_reset) && subresource.is_none();
+    if (reset || managers.0.is_empty()) && old.is_some() {
+        Managers::default().write(new);
+        return;
+    }
+    let of = Type::of(schema);
+    let before = without_managed_fields(stored);
+    let after = without_managed_fields(new);
+    let id = ManagerId {
+        manager: named(manager),
+        operation: Operation::Update,
+        api_version: api_version(new),
+        subresource: subresource.unwrap_or_default().to_owned(),
+    };
+    let ignored = Ignored::new(schema, subresource);
+    update(&mut managers, of, &before, &after, ignored, &id, now);
+    managers.cap();
+    managers.write(new);
+}
+
+/// Whether two objects are the same but for the times in managedFields: such a write is skipped,
+/// so that it neither counts as a change nor wakes anyone up.
+pub fn is_same(a: &Value, b: &Value) -> bool {
+    let timeless = |object: &Value| {
+        let mut managers = Managers::of(object);
+        for entry in managers.0.values_mut() {
+            entry.time = None;
+        }
+        managers
+    };
+    equal(&without_managed_fields(a), &without_managed_fields(b)) && timeless(a) == timeless(b)
+}
+
+/// Fields of the root that a request does not write: the status, or all but the status.
+#[derive(Clone, Copy)]
+enum Ignored {
+    Nothing,
+    Status,
+    AllButStatus,
+}
+
+impl Ignored {
+    fn new(schema: Option<&Schema>, subresource: Option<&str>) -> Self {
+        match subresource {
+            Some("status") => Self::AllButStatus,
+            None if schema.is_some_and(|schema| schema.has_status) => Self::Status,
+            _ => Self::Nothing,
+        }
+    }
+
+    fn has(self, name: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Status => name == "status",
+            Self::AllButStatus => name == "spec" || name == "metadata",
+        }
+    }
+}
+
+/// Updates ownership for an update: what changed belongs to who changed it.
+fn update(
+    managers: &mut Managers,
+    of: Type<'_>,
+    before: &Value,
+    after: &Value,
+    ignored: Ignored,
+    id: &ManagerId,
+    now: Timestamp,
+) {
+    for entry in managers.0.values_mut() {
+        entry.set = reconciled(&entry.set, of);
+    }
+    let changes = compare(of, before, after).without_fields(|name| ignored.has(name));
+    let written = changes.modified.union(&changes.added);
+    for entry in managers.0.values_mut() {
+        entry.set = entry.set.difference(&written).difference(&changes.removed);
+    }
+    // The manager's own entry lost these too, and gets them back here.
+    let own = stripped(&written);
+    if !own.is_empty() {
+        let present = managers.0.get(id).map(|entry| entry.set.clone());
+        let entry = Entry {
+            set: own.union(&present.unwrap_or_default()),
+            api_version: id.api_version.clone(),
+            time: Some(time(now)),
+        };
+        managers.0.insert(id.clone(), entry);
+    }
+    managers.drop_empty();
+}
+
+enum Refused {
+    Conflicts(Vec<(ManagerId, Set)>),
+}
+
+fn conflicts(found: &[(ManagerId, Set)], of: impl Fn(&Set) -> Set) -> Vec<Conflict> {
+    found
+        .iter()
+        .flat_map(|(id, set)| {
+            let manager = id.to_string();
+            of(set).paths().into_iter().map(move |field| Conflict {
+                manager: manager.clone(),
+                field,
+            })
+        })
+        .collect()
+}
+
+/// One apply request, ready to run, with or without force.
+struct Apply<'a> {
+    of: Type<'a>,
+    live: Value,
+    applied: Value,
+    managers: Managers,
+    ignored: Ignored,
+    id: ManagerId,
+    api_version: String,
+    now: Timestamp,
+}
+
+impl<'a> Apply<'a> {
+    fn new(
+        schema: Option<&'a Schema>,
+        live: Option<&Value>,
+        applied: &Value,
+        req: &ApplyRequest<'_>,
+    ) -> Result<Self, ApplyError> {
+        let refuse = |text: String| Err(ApplyError::BadRequest(text));
+        if !applied.is_object() {
+            return refuse("the applied configuration must be an object".into());
+        }
+        if applied
+            .pointer("/metadata/managedFields")
+            .is_some_and(|fields| !fields.is_null())
+        {
+            return refuse("metadata.managedFields must be nil".into());
+        }
+        if let Some(live) = live {
+            for key in ["apiVersion", "kind"] {
+                let (wanted, given) = (live.get(key), applied.get(key));
+                if wanted.is_some() && given != wanted {
+                    let given = given.and_then(Value::as_str).unwrap_or_default();
+                    return refuse(format!("invalid object type: {key} is {given:?}"));
+                }
+            }
+        }
+        let of = Type::of(schema);
+        let found = problems(of, applied);
+        if !found.is_empty() {
+            let text = format!("failed to create typed patch object: {}", found.join("; "));
+            return refuse(text);
+        }
+        let ignored = Ignored::new(schema, req.subresource);
+        let mut managers = live.map(Managers::of).unwrap_or_default();
+        let live_object = live.map_or_else(|| json!({}), without_managed_fields);
+        let api_version = api_version(applied);
+        if managers.0.is_empty() && live.is_some() {
+            // Fields from before the first apply get an owner, so that they can conflict.
+            let id = ManagerId {
+                manager: "before-first-apply".into(),
+                operation: Operation::Update,
+                api_version: api_version.clone(),
+                subresource: req.subresource.unwrap_or_default().to_owned(),
+            };
+            let empty = json!({});
+            update(
+                &mut managers,
+                of,
+                &empty,
+                &live_object,
+                ignored,
+                &id,
+                req.now,
+            );
+        }
+        for entry in managers.0.values_mut() {
+            entry.set = reconciled(&entry.set, of);
+        }
+        Ok(Self {
+            of,
+            live: live_object,
+            applied: without_ignored(applied, ignored),
+            managers,
+            ignored,
+            id: ManagerId {
+                manager: named(req.manager),
+                operation: Operation::Apply,
+                api_version: String::new(),
+                subresource: req.subresource.unwrap_or_default().to_owned(),
+            },
+            api_version,
+            now: req.now,
+        })
+    }
+
+    fn run(&self, force: bool) -> Result<Value, Refused> {
+        let of = self.of;
+        let mut managers = self.managers.clone();
+        let last = managers.0.remove(&self.id);
+        let merged = merge::merge(of, Some(&self.live), Some(&self.applied));
+        let merged = merged.unwrap_or_else(|| self.live.clone());
+        let set = fields(of, &self.applied).without_fields(|name| self.ignored.has(name));
+        let mut entry = Entry {
+            set,
+            api_version: self.api_version.clone(),
+            time: last.as_ref().and_then(|last| last.time.clone()),
+        };
+        let result = match &last {
+            Some(last) if !last.set.is_empty() => self.prune(&merged, &managers, &entry, &last.set),
+            _ => merged,
+        };
+        let changes = compare(of, &self.live, &result);
+        let changes = changes.without_fields(|name| self.ignored.has(name));
+        take_over(&mut managers, &changes, force)?;
+        entry.set = stripped(&entry.set);
+        if !equal(&self.live, &result) || entry.time.is_none() {
+            entry.time = Some(time(self.now));
+        }
+        managers.0.insert(self.id.clone(), entry);
+        managers.drop_empty();
+        let mut result = result;
+        managers.write(&mut result);
+        Ok(result)
+    }
+
+    /// Removes what the manager applied last time, does not apply now, and nobody else owns.
+    fn prune(&self, merged: &Value, others: &Managers, own: &Entry, last: &Set) -> Value {
+        let of = self.of;
+        let named = |set: &Set| with_named_fields(set, of);
+        let last = named(last);
+        let gone = |value: &Value, set: &Set| removed(of, value, set).unwrap_or_else(|| json!({}));
+        let pruned = gone(merged, &last);
+        // Back comes what others own, or this manager still applies.
+        let managed = others
+            .0
+            .values()
+            .fold(own.set.clone(), |all, entry| all.union(&entry.set));
+        let all = named(&fields(of, merged));
+        let kept = named(&fields(of, &pruned)).union(&named(&managed));
+        let pruned = gone(merged, &all.difference(&kept));
+        // And what was below a removed field without having been applied by this manager.
+        let kept = named(&fields(of, &pruned));
+        gone(merged, &all.difference(&kept).intersection(&last))
+    }
+
+    /// The fields that kubectl applied on the client side and that are still so.
+    fn last_applied(&self) -> Option<Set> {
+        let text = self
+            .live
+            .pointer("/metadata/annotations")?
+            .get(LAST_APPLIED)?;
+        let last: Value = serde_json::from_str(text.as_str()?).ok()?;
+        if api_version(&last) != self.api_version {
+            return None;
+        }
+        let Comparison {
+            removed,
+            modified,
+            added,
+        } = compare(self.of, &last, &self.live);
+        let set = fields(self.of, &last).difference(&modified);
+        Some(set.difference(&added).difference(&removed))
+    }
+}
+
+/// Takes changed fields from other managers.
+fn take_over(managers: &mut Managers, changes: &Comparison, force: bool) -> Result<(), Refused> {
+    let written = changes.modified.union(&changes.added);
+    let found: Vec<(ManagerId, Set)> = managers
+        .0
+        .iter()
+        .map(|(id, entry)| (id.clone(), entry.set.intersection(&written)))
+        .filter(|(_, set)| !set.is_empty())
+        .collect();
+    if !force && !found.is_empty() {
+        return Err(Refused::Conflicts(found));
+    }
+    for entry in managers.0.values_mut() {
+        entry.set = entry.set.difference(&written).difference(&changes.removed);
+    }
+    Ok(())
+}
+
+/// A set without the fields that nobody owns: what identifies the object, and what the server
+/// sets.
+fn stripped(set: &Set) -> Set {
+    let mut unowned: Set = ["apiVersion", "kind", "metadata"]
+        .map(Element::field)
+        .into_iter()
+        .collect();
+    let metadata: Set = [
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "clusterName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+    ]
+    .map(Element::field)
+    .into_iter()
+    .collect();
+    unowned.insert_below(Element::field("metadata"), metadata);
+    set.difference(&unowned)
+}
+
+/// `managedFields: []` or one empty entry asks to forget everything.
+fn is_reset(list: &Value) -> bool {
+    match list.as_array().map(Vec::as_slice) {
+        Some([]) => true,
+        Some([only]) => only.as_object().is_some_and(serde_json::Map::is_empty),
+        _ => false,
+    }
+}
+
+fn without_managed_fields(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.remove("managedFields");
+    }
+    object
+}
+
+/// The configuration without what the request does not write. The name stays.
+fn without_ignored(applied: &Value, ignored: Ignored) -> Value {
+    let Value::Object(fields) = applied else {
+        return applied.clone();
+    };
+    let mut out = serde_json::Map::new();
+    for (name, value) in fields {
+        if !ignored.has(name) {
+            out.insert(name.clone(), value.clone());
+        } else if name == "metadata" {
+            let mut metadata = serde_json::Map::new();
+            for key in ["name", "namespace"] {
+                if let Some(value) = value.get(key) {
+                    metadata.insert(key.into(), value.clone());
+                }
+            }
+            out.insert(name.clone(), Value::Object(metadata));
+        }
+    }
+    Value::Object(out)
+}
+
+/// Brings the annotation of client-side apply up to date, where there is one.
+fn refresh_last_applied(object: &mut Value, applied: &Value) {
+    let annotations = object.pointer_mut("/metadata/annotations");
+    let Some(Value::Object(annotations)) = annotations else {
+        return;
+    };
+    if annotations.get(LAST_APPLIED).is_none_or(|text| text == "") {
+        return;
+    }
+    let mut applied = applied.clone();
+    if let Some(Value::Object(own)) = applied.pointer_mut("/metadata/annotations") {
+        own.remove(LAST_APPLIED);
+    }
+    annotations.insert(LAST_APPLIED.into(), format!("{applied}\n").into());
+}
+
+fn api_version(object: &Value) -> String {
+    let version = object.get("apiVersion").and_then(Value::as_str);
+    version.unwrap_or_default().to_owned()
+}
+
+fn named(manager: &str) -> String {
+    if manager.is_empty() {
+        "unknown"
+    } else {
+        manager
+    }
+    .to_owned()
+}
+
+/// Whole seconds, as in all times of the API.
+fn time(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -92,18 +92,18 @@ pub fn become_host_identity(host: HostIdentity) -> nix::Result<()> {
 }
 
 fn inside(host: HostIdentity, listen: &[SocketAddr], parent: &OwnedFd) -> io::Result<()> {
-    become_host_identity(host).map_err(|error| context("cannot change to the host uid of Pods", error.into()))?;
+    become_host_identity(host).map_err(|error| context("cannot change to the host uid of Pods", &error.into()))?;
     // A process that changed its uid does not own its own /proc files until it is dumpable again.
     nix::sys::prctl::set_dumpable(true)?;
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| context("the kernel refuses a user namespace", error.into()))?;
-    map("uid_map", host.uid).map_err(|error| context("cannot map the uid of the user namespace", error))?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| context("the kernel refuses a user namespace", &error.into()))?;
+    map("uid_map", host.uid).map_err(|error| context("cannot map the uid of the user namespace", &error))?;
     fs::write("/proc/self/setgroups", "deny")?;
-    map("gid_map", host.gid).map_err(|error| context("cannot map the gid of the user namespace", error))?;
-    unshare(CloneFlags::CLONE_NEWNET).map_err(|error| context("the kernel refuses a network namespace", error.into()))?;
-    loopback_up().map_err(|error| context("cannot bring the loopback of the network namespace up", error))?;
+    map("gid_map", host.gid).map_err(|error| context("cannot map the gid of the user namespace", &error))?;
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|error| context("the kernel refuses a network namespace", &error.into()))?;
+    loopback_up().map_err(|error| context("cannot bring the loopback of the network namespace up", &error))?;
     let listeners = listen
         .iter()
-        .map(|address| TcpListener::bind(address).map_err(|error| context(&format!("cannot listen on {address}"), error)))
+        .map(|address| TcpListener::bind(address).map_err(|error| context(&format!("cannot listen on {address}"), &error)))
         .collect::<io::Result<Vec<_>>>()?;
     let user = fs::File::open(Path::new("/proc/self/ns/user"))?;
     let net = fs::File::open(Path::new("/proc/self/ns/net"))?;
@@ -164,6 +164,6 @@ pub fn enter(user: BorrowedFd<'_>, net: BorrowedFd<'_>) -> nix::Result<()> {
     nix::sched::setns(net, CloneFlags::CLONE_NEWNET)
 }
 
-fn context(what: &str, error: io::Error) -> io::Error {
+fn context(what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }

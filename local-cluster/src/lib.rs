@@ -3,3 +3,4 @@
 pub mod api;
 pub mod node;
 pub mod schema;
+pub mod testing;

@@ -1,0 +1,378 @@
+//! What a request asks for: its path, query and body options.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::ApiError;
+use super::resources::{Resource, Served};
+
+/// A path below `/api` or `/apis` that names a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResourcePath {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) plural: String,
+    pub(crate) name: Option<String>,
+    pub(crate) subresource: Option<String>,
+}
+
+impl ResourcePath {
+    /// Takes a path apart; nothing when it does not name a resource.
+    pub(crate) fn parse(path: &str) -> Option<Self> {
+        let mut parts = path.split('/').filter(|p| !p.is_empty());
+        let (group, version) = match parts.next()? {
+            "api" => ("", parts.next()?),
+            "apis" => (parts.next()?, parts.next()?),
+            _ => return None,
+        };
+        let rest: Vec<String> = parts.map(decode).collect();
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        // "namespaces/x" and its subresources are about the namespace itself.
+        let (namespace, tail) = match rest.as_slice() {
+            ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => (None, &rest[..]),
+            ["namespaces", ns, tail @ ..] if !tail.is_empty() => (Some((*ns).to_owned()), tail),
+            tail => (None, tail),
+        };
+        let (plural, name, subresource) = match tail {
+            [plural] => (plural, None, None),
+            [plural, name] => (plural, Some(name), None),
+            [plural, name, sub] => (plural, Some(name), Some(sub)),
+            _ => return None,
+        };
+        let owned = |s: &&str| (*s).to_owned();
+        Some(Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            namespace,
+            plural: owned(plural),
+            name: name.map(owned),
+            subresource: subresource.map(owned),
+        })
+    }
+
+    /// The resource, when it is served and the scope of the path fits.
+    pub(crate) fn resolve(&self, served: &Served) -> Result<Arc<Resource>, ApiError> {
+        let resource = served
+            .find(&self.group, &self.version, &self.plural)
+            .ok_or(ApiError::NoSuchPath)?;
+        let fits = match (&self.namespace, resource.namespaced) {
+            (Some(_), namespaced) => namespaced,
+            // A namespaced object has no path without its namespace.
+            (None, true) => self.name.is_none(),
+            (None, false) => true,
+        };
+        if fits {
+            Ok(resource)
+        } else {
+            Err(ApiError::NoSuchPath)
+        }
+    }
+
+    /// The verb of RBAC.
+    pub(crate) fn verb(&self, method: &Method, query: &Query) -> &'static str {
+        match (method.as_str(), self.name.is_some()) {
+            ("GET" | "HEAD", true) => "get",
+            ("GET" | "HEAD", false) if query.flag("watch") => "watch",
+            ("GET" | "HEAD", false) => "list",
+            ("POST", _) => "create",
+            ("PUT", _) => "update",
+            ("PATCH", _) => "patch",
+            ("DELETE", true) => "delete",
+            ("DELETE", false) => "deletecollection",
+            _ => "",
+        }
+    }
+}
+
+fn decode(part: &str) -> String {
+    // `form_urlencoded` would turn "+" into a space, which is a letter like others in a path.
+    let escaped = part.replace('+', "%2B");
+    url::form_urlencoded::parse(escaped.as_bytes())
+        .next()
+        .map(|(k, _)| k.into_owned())
+        .unwrap_or_default()
+}
+
+/// The query string.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(query: Option<&str>) -> Self {
+        Self(
+            url::form_urlencoded::parse(query.unwrap_or("").as_bytes())
+                .into_owned()
+                .collect(),
+        )
+    }
+
+    /// The value of a parameter that is there and not empty.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(k, v)| k == key && !v.is_empty())
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// Whether a boolean parameter is set; `?watch` and `?watch=1` count.
+    pub(crate) fn flag(&self, key: &str) -> bool {
+        self.0.iter().find(|(k, _)| k == key).is_some_and(|(_, v)| {
+            !matches!(v.as_str(), "false" | "0" | "f" | "F" | "False" | "FALSE")
+        })
+    }
+
+    fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, ApiError> {
+        self.get(key)
+            .map(|v| {
+                v.parse()
+                    .map_err(|_| ApiError::BadRequest(format!("{key}: {v:?} is not a number")))
+            })
+            .transpose()
+    }
+}
+
+/// Which revision a reader asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Revision {
+    /// Not said: the newest.
+    Unset,
+    /// "0": whatever is at hand, which is the newest here too.
+    Any,
+    /// A number.
+    At(u64),
+}
+
+/// Options of list and watch.
+#[derive(Clone, Debug)]
+pub(crate) struct ListOptions {
+    pub(crate) label_selector: Option<String>,
+    pub(crate) field_selector: Option<String>,
+    pub(crate) revision: Revision,
+    pub(crate) exact: bool,
+    pub(crate) limit: Option<usize>,
+    pub(crate) continue_token: Option<String>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) bookmarks: bool,
+    pub(crate) send_initial_events: bool,
+}
+
+impl ListOptions {
+    pub(crate) fn parse(query: &Query) -> Result<Self, ApiError> {
+        let revision = match query.get("resourceVersion") {
+            None => Revision::Unset,
+            Some("0") => Revision::Any,
+            Some(rv) => Revision::At(rv.parse().map_err(|_| {
+                ApiError::BadRequest(format!("resourceVersion: Invalid value: {rv:?}"))
+            })?),
+        };
+        let exact = match query.get("resourceVersionMatch") {
+            None | Some("NotOlderThan") => false,
+            Some("Exact") => true,
+            Some(other) => {
+                return Err(ApiError::BadRequest(format!(
+                    "resourceVersionMatch: Unsupported value: {other:?}: supported values: \"Exact\", \"NotOlderThan\""
+                )));
+            }
+        };
+        Ok(Self {
+            label_selector: query.get("labelSelector").map(str::to_owned),
+            field_selector: query.get("fieldSelector").map(str::to_owned),
+            revision,
+            exact,
+            limit: query.number("limit")?.filter(|n| *n > 0),
+            continue_token: query.get("continue").map(str::to_owned),
+            timeout: query
+                .number("timeoutSeconds")?
+                .filter(|n| *n > 0)
+                .map(Duration::from_secs),
+            bookmarks: query.flag("allowWatchBookmarks"),
+            send_initial_events: query.flag("sendInitialEvents"),
+        })
+    }
+}
+
+/// What to do with unknown fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldValidation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+/// Options of create, update and patch.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteOptions {
+    pub(crate) dry_run: bool,
+    /// Who writes, for `managedFields`.
+    pub(crate) manager: String,
+    /// Whether the query named the manager, as server-side apply demands.
+    pub(crate) manager_given: bool,
+    pub(crate) force: bool,
+    pub(crate) validation: FieldValidation,
+}
+
+impl WriteOptions {
+    pub(crate) fn parse(query: &Query, user_agent: &str) -> Result<Self, ApiError> {
+        let given = query.get("fieldManager");
+        // Upstream falls back on the user agent's first word.
+        let fallback = user_agent.split(['/', ' ']).next().unwrap_or("");
+        let validation = match query.get("fieldValidation") {
+            None | Some("Warn") => FieldValidation::Warn,
+            Some("Ignore") => FieldValidation::Ignore,
+            Some("Strict") => FieldValidation::Strict,
+            Some(other) => {
+                return Err(ApiError::BadRequest(format!(
+                    "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
+                )));
+            }
+        };
+        Ok(Self {
+            dry_run: dry_run(query.get("dryRun"))?,
+            manager: given
+                .or((!fallback.is_empty()).then_some(fallback))
+                .unwrap_or("unknown")
+                .chars()
+                .take(128)
+                .collect(),
+            manager_given: given.is_some(),
+            force: query.flag("force"),
+            validation,
+        })
+    }
+
+    /// For the server's own controllers.
+    pub(crate) fn internal(manager: &str) -> Self {
+        Self {
+            dry_run: false,
+            manager: manager.to_owned(),
+            manager_given: true,
+            force: false,
+            validation: FieldValidation::Ignore,
+        }
+    }
+}
+
+fn dry_run(value: Option<&str>) -> Result<bool, ApiError> {
+    match value {
+        None => Ok(false),
+        Some("All") => Ok(true),
+        Some(other) => Err(ApiError::BadRequest(format!(
+            "dryRun: Unsupported value: {other:?}: supported values: \"All\""
+        ))),
+    }
+}
+
+/// How dependents are treated when their owner is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum Propagation {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+/// What must hold for a deletion.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Preconditions {
+    pub(crate) uid: Option<String>,
+    pub(crate) resource_version: Option<String>,
+}
+
+/// The body or query of a deletion.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct DeleteOptions {
+    pub(crate) grace_period_seconds: Option<i64>,
+    pub(crate) preconditions: Option<Preconditions>,
+    pub(crate) orphan_dependents: Option<bool>,
+    pub(crate) propagation_policy: Option<Propagation>,
+    pub(crate) dry_run: Vec<String>,
+}
+
+impl DeleteOptions {
+    /// From the body, or from the query when there is none.
+    pub(crate) fn parse(query: &Query, body: Option<Value>) -> Result<Self, ApiError> {
+        let mut options: Self = match body {
+            Some(body) => serde_json::from_value(body)
+                .map_err(|e| ApiError::BadRequest(format!("invalid DeleteOptions: {e}")))?,
+            None => Self::default(),
+        };
+        if options.grace_period_seconds.is_none() {
+            options.grace_period_seconds = query.number("gracePeriodSeconds")?;
+        }
+        if let (None, Some(policy)) = (options.propagation_policy, query.get("propagationPolicy")) {
+            options.propagation_policy = Some(match policy {
+                "Background" => Propagation::Background,
+                "Foreground" => Propagation::Foreground,
+                "Orphan" => Propagation::Orphan,
+                other => {
+                    return Err(ApiError::BadRequest(format!(
+                        "propagationPolicy: Unsupported value: {other:?}"
+                    )));
+                }
+            });
+        }
+        if let Some(value) = query.get("dryRun") {
+            options.dry_run.push(value.to_owned());
+        }
+        if options.grace_period_seconds.is_some_and(|s| s < 0) {
+            // Upstream takes a negative period for the smallest that is not immediate.
+            options.grace_period_seconds = Some(1);
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn is_dry_run(&self) -> Result<bool, ApiError> {
+        dry_run(self.dry_run.first().map(String::as_str))
+    }
+
+    /// The policy, with the older `orphanDependents` folded in.
+    pub(crate) fn propagation(&self) -> Option<Propagation> {
+        self.propagation_policy.or(match self.orphan_dependents {
+            Some(true) => Some(Propagation::Orphan),
+            Some(false) => Some(Propagation::Background),
+            None => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_apart() {
+        let parse = |p| ResourcePath::parse(p).unwrap();
+        let pod = parse("/api/v1/namespaces/a/pods/b/status");
+        assert_eq!(pod.namespace.as_deref(), Some("a"));
+        assert_eq!(
+            (pod.plural.as_str(), pod.name.as_deref()),
+            ("pods", Some("b"))
+        );
+        assert_eq!(pod.subresource.as_deref(), Some("status"));
+        let namespace = parse("/api/v1/namespaces/a/status");
+        assert_eq!(
+            (namespace.plural.as_str(), namespace.name.as_deref()),
+            ("namespaces", Some("a"))
+        );
+        assert_eq!(namespace.subresource.as_deref(), Some("status"));
+        let list = parse("/apis/g.io/v1/namespaces/a/widgets");
+        assert_eq!(
+            (list.group.as_str(), list.plural.as_str(), list.name),
+            ("g.io", "widgets", None)
+        );
+        assert_eq!(ResourcePath::parse("/apis/g.io/v1"), None);
+        assert_eq!(ResourcePath::parse("/api/v1/pods/a/b/c"), None);
+    }
+
+    #[test]
+    fn plus_is_a_letter_in_paths() {
+        assert_eq!(decode("a+b%2Fc"), "a+b/c");
+    }
+}

@@ -1,0 +1,4 @@
+//! The API server as clients see it: kube-rs, raw HTTP, and kubectl.
+
+mod basics;
+mod support;

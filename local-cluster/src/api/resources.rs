@@ -1,6 +1,6 @@
 //! The resources that are served: the built-in ones and those of custom resource definitions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
@@ -478,15 +478,33 @@ impl Served {
         self.index.get(&key).cloned()
     }
 
-    /// One resource for each collection, in its storage version where that is served.
-    pub fn by_collection(&self) -> HashMap<String, Arc<Resource>> {
-        let mut found: HashMap<String, Arc<Resource>> = HashMap::new();
-        for r in self.resources.iter().filter(|r| !r.is_review()) {
-            if r.api_version() == r.stored_as || !found.contains_key(&r.collection) {
-                found.insert(r.collection.clone(), Arc::clone(r));
-            }
-        }
-        found
+    /// The resource of a collection, in its storage version where that is served.
+    pub fn by_collection(&self, collection: &str) -> Option<Arc<Resource>> {
+        let of = || self.resources.iter().filter(|r| r.collection == collection);
+        of().find(|r| r.api_version() == r.stored_as)
+            .or_else(|| of().next())
+            .cloned()
+    }
+
+    /// The resource of a kind, in any version.
+    pub fn by_kind(&self, group: &str, kind: &str) -> Option<Arc<Resource>> {
+        self.resources
+            .iter()
+            .find(|r| r.group == group && r.kind_name == kind)
+            .cloned()
+    }
+
+    /// One resource for each collection.
+    pub fn collections(&self) -> impl Iterator<Item = Arc<Resource>> {
+        let names: BTreeSet<&str> = self
+            .resources
+            .iter()
+            .filter(|r| !r.is_review())
+            .map(|r| r.collection.as_str())
+            .collect();
+        names
+            .into_iter()
+            .filter_map(|name| self.by_collection(name))
     }
 }
 

@@ -160,7 +160,10 @@ impl Running {
 
     /// Resolves when the storage has failed; the process should end then.
     pub async fn failed(&self) -> String {
-        self.api.store.failed().await
+        tokio::select! {
+            failure = self.api.store.failed() => failure,
+            () = self.stop.cancelled() => "a controller died; the log says why".to_owned(),
+        }
     }
 
     /// Ends watches, lets open requests finish, and closes the storage.

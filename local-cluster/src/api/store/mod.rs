@@ -15,8 +15,8 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use log::Durability;
 use log::Log;
+pub use log::{Durability, Durable};
 pub use state::{Event, Key, Stored};
 use state::{State, Write};
 
@@ -219,7 +219,7 @@ impl Store {
     }
 
     /// A signal that changes whenever anything became durable.
-    pub fn changes(&self) -> watch::Receiver<log::Durable> {
+    pub fn changes(&self) -> watch::Receiver<Durable> {
         self.log.durable()
     }
 
@@ -257,7 +257,7 @@ pub struct Cursor {
     collection: String,
     position: u64,
     published: watch::Receiver<u64>,
-    durable: watch::Receiver<log::Durable>,
+    durable: watch::Receiver<Durable>,
 }
 
 /// At most this many events are taken at once, so that one follower holds the lock briefly.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(crate) use delete::{CRD_CLEANUP, FOREGROUND, ORPHAN};
 pub(crate) use patch::PatchType;
 
 use super::Api;

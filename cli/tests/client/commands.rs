@@ -1,0 +1,164 @@
+//! `login`, `list`, `cancel` and `repositories`.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+
+use crate::{
+    gateway::{Gateway, TASK, TOKEN},
+    program::User,
+};
+
+#[tokio::test]
+async fn a_login_is_kept_for_its_owner_only() {
+    let gateway = Gateway::start(vec![]).await;
+    let user = User::new();
+    let url = gateway.url();
+    let login = [
+        "login",
+        &url,
+        "--email",
+        "ada@example.com",
+        "--password-stdin",
+    ];
+    let output = user.run(&login, "open sesame\n").await;
+    output.assert_code(0);
+    assert!(!format!("{output:?}").contains(TOKEN));
+    let expected = json!({"email": "ada@example.com", "password": "open sesame"});
+    gateway.seen(|seen| assert_eq!(seen.logins, [expected]));
+
+    let file = user.config().join("codex-remote/credentials.json");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(
+        !std::fs::read_to_string(&file)
+            .unwrap()
+            .contains("open sesame")
+    );
+    user.run(&["list"], "").await.assert_code(0);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told() {
+    let gateway = Gateway::start(vec![]).await;
+    let user = User::new();
+    let url = gateway.url();
+    let output = user
+        .run(
+            &["login", &url, "--email", "a@b.c", "--password-stdin"],
+            "wrong",
+        )
+        .await;
+    output.assert_code(1);
+    assert!(
+        output.stderr.contains("email or password is wrong"),
+        "{output:?}"
+    );
+    assert!(!user.config().join("codex-remote/credentials.json").exists());
+}
+
+#[tokio::test]
+async fn nobody_is_asked_where_there_is_no_terminal() {
+    let output = User::new()
+        .run(&["login", "http://127.0.0.1:1", "--email", "a@b.c"], "")
+        .await;
+    output.assert_code(1);
+    assert!(output.stderr.contains("--password-stdin"), "{output:?}");
+}
+
+#[tokio::test]
+async fn without_a_login_the_commands_say_what_to_do() {
+    for command in [
+        &["list"][..],
+        &["run", "go"],
+        &["logs", TASK],
+        &["cancel", TASK],
+        &["repositories"],
+    ] {
+        let output = User::new().run(command, "").await;
+        output.assert_code(1);
+        assert!(
+            output
+                .stderr
+                .contains("not logged in; run `codex-remote login"),
+            "{output:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn tasks_are_listed() {
+    let gateway = Gateway::start(vec![]).await;
+    let user = User::of(&gateway);
+    let output = user
+        .run(&["list", "--status", "running", "--limit", "5"], "")
+        .await;
+    output.assert_code(0);
+    let row = output.stdout.lines().nth(1).unwrap();
+    assert!(
+        row.starts_with(&format!("{TASK}  running")) && row.ends_with("  Tidy up"),
+        "{row:?}"
+    );
+    gateway.seen(|seen| assert_eq!(seen.lists[0].as_deref(), Some("limit=5&status=running")));
+    let output = user.run(&["list", "--json"], "").await;
+    assert_eq!(output.events()[0]["tasks"][0]["task_id"], TASK);
+}
+
+#[tokio::test]
+async fn repositories_are_listed() {
+    let gateway = Gateway::start(vec![]).await;
+    let output = User::of(&gateway).run(&["repositories"], "").await;
+    assert_eq!(
+        output
+            .stdout
+            .lines()
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>(),
+        ["demo", "/srv/repos/demo"]
+    );
+}
+
+#[tokio::test]
+async fn tasks_are_canceled() {
+    let gateway = Gateway::start(vec![]).await;
+    let user = User::of(&gateway);
+    user.run(&["cancel", TASK], "").await.assert_code(0);
+    gateway.seen(|seen| assert_eq!(seen.canceled, [TASK]));
+    let output = user.run(&["cancel", "another"], "").await;
+    output.assert_code(1);
+    assert!(
+        output.stderr.contains("there is no such task"),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_none_is_told() {
+    let output = User::new()
+        .run(
+            &["login", "nonsense", "--email", "a@b.c", "--password-stdin"],
+            "x",
+        )
+        .await;
+    output.assert_code(1);
+    assert!(
+        output.stderr.contains("https://codex.example.com"),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_away_is_told_with_the_cause() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let login = ["login", &url, "--email", "a@b.c", "--password-stdin"];
+    let output = User::new().run(&login, "x").await;
+    output.assert_code(1);
+    assert!(
+        output.stderr.contains(&format!("cannot reach {url}/")),
+        "{output:?}"
+    );
+    assert!(output.stderr.contains("Connection refused"), "{output:?}");
+}

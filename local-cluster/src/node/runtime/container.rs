@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::AsyncReadExt as _;
-use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, ChildStdout};
 
 use crate::node::sandbox::plan::ProcessId;
@@ -124,12 +123,8 @@ impl ContainerHandle {
             return Ok(());
         }
         let shim = self.shim.clone().or_else(|| self.dir.shim());
-        if let Some(descriptor) = shim.as_ref().map(ProcessId::open).transpose()?.flatten() {
-            // A process descriptor becomes readable when the process ends.
-            #[expect(unsafe_code, reason = "registering a descriptor has no safe form")]
-            // SAFETY: the descriptor is owned by what is registered, so it stays open and the same until it is dropped.
-            let registered = unsafe { AsyncFd::register(descriptor) }?;
-            let _ = registered.readable().await?;
+        if let Some(shim) = shim {
+            shim.ended().await?;
         }
         while self.is_locked()? {
             tokio::time::sleep(ADOPTED_POLL).await;

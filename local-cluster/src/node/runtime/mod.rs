@@ -153,6 +153,17 @@ impl Runtime {
         }
     }
 
+    /// Removes what is left of the control groups of a Pod that has ended.
+    pub fn remove_cgroups(&self, pod: &Pod) {
+        let spec = pod.spec.iter();
+        for container in spec.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten())) {
+            let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+            for path in self.found.cgroups.groups_of(uid, &container.name) {
+                let _ = std::fs::remove_dir(path);
+            }
+        }
+    }
+
     /// Starts a container in a new folder, which must have been made for it.
     ///
     /// # Errors

@@ -69,9 +69,19 @@ impl CgroupTree {
         matches!(self, Self::V2 { .. } | Self::V1 { memory: Some(_), .. })
     }
 
+    /// Folders that the groups of a container may have.
+    pub fn groups_of(&self, pod: &str, container: &str) -> Vec<PathBuf> {
+        let bases: Vec<&PathBuf> = match self {
+            Self::V2 { base } => vec![base],
+            Self::V1 { memory, pids, cpu } => [memory, pids, cpu].into_iter().flatten().collect(),
+            Self::Unavailable { .. } => Vec::new(),
+        };
+        bases.into_iter().map(|base| base.join(group_name(pod, container))).collect()
+    }
+
     /// The groups of one container. Pure: the shim makes them.
     pub fn plan(&self, pod: &str, container: &str, limits: Limits) -> CgroupPlan {
-        let group = format!("{pod}_{container}");
+        let group = group_name(pod, container);
         let dir = |base: &Path, writes: Vec<(&str, String)>, oom_events: Option<&str>| CgroupDir {
             path: base.join(&group),
             writes: writes.into_iter().map(|(file, value)| (file.to_owned(), value)).collect(),
@@ -133,6 +143,10 @@ impl CgroupDir {
         let count = |line: &str| line.strip_prefix("oom_kill ")?.trim().parse().ok();
         text.lines().find_map(count).unwrap_or(0)
     }
+}
+
+fn group_name(pod: &str, container: &str) -> String {
+    format!("{pod}_{container}")
 }
 
 fn make(path: &Path) -> io::Result<()> {

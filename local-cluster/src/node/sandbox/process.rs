@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
 
 use super::plan::ProcessId;
 
@@ -45,6 +46,19 @@ impl ProcessId {
     /// Whether the process still runs. A zombie does not.
     pub fn is_alive(&self) -> bool {
         matches!(self.open(), Ok(Some(_))) && !state(self.pid).is_ok_and(|state| state == 'Z' || state == 'X')
+    }
+
+    /// Waits until the process has ended.
+    ///
+    /// # Errors
+    /// Fails when the kernel refuses a descriptor of it.
+    pub async fn ended(&self) -> io::Result<()> {
+        let Some(descriptor) = self.open()? else { return Ok(()) };
+        #[expect(unsafe_code, reason = "registering a descriptor has no safe form")]
+        // SAFETY: the descriptor is owned by what is registered, so it stays open and the same until it is dropped.
+        let registered = unsafe { AsyncFd::register(descriptor) }?;
+        // A process descriptor becomes readable when the process ends.
+        registered.readable().await.map(drop)
     }
 
     /// Sends a signal; nothing happens if the process has ended.

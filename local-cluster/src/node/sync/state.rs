@@ -50,6 +50,8 @@ pub struct ContainerState {
     pub previous: Option<Run>,
     /// Failures in a row, which the pause before the next start grows with.
     pub failures: u32,
+    /// It ended, and waits for its pause to pass.
+    pub backing_off: bool,
 }
 
 /// What a container does now.
@@ -115,6 +117,15 @@ impl ContainerState {
         let long = started.as_ref().is_some_and(|started| elapsed(started.at, exit.at) >= HEALTHY);
         self.failures = if long { 1 } else { self.failures + 1 };
         self.phase = Phase::Ended(Run { started, exit });
+    }
+
+    /// Goes on to a phase in which the last run is history.
+    pub fn replace_phase(&mut self, phase: Phase) {
+        if let Phase::Ended(run) = std::mem::replace(&mut self.phase, phase) {
+            self.previous = Some(run);
+            self.restarts += 1;
+        }
+        self.backing_off = false;
     }
 
     /// When it may be started again.

@@ -95,9 +95,14 @@ fn container_status(pod: &Pod, container: &Container, state: &ContainerState, ki
         }
         Phase::Starting => ApiState { waiting: Some(waiting(reasons::CONTAINER_CREATING, None)), ..ApiState::default() },
         Phase::Running(started) => ApiState { running: Some(ContainerStateRunning { started_at: Some(time(started.at)) }), ..ApiState::default() },
+        Phase::Ended(_) if state.backing_off => ApiState { waiting: Some(waiting(reasons::CRASH_LOOP_BACK_OFF, None)), ..ApiState::default() },
         Phase::Ended(run) => ApiState { terminated: Some(terminated(run, state.attempt.map(id))), ..ApiState::default() },
     };
-    let previous = state.previous.as_ref().map(|run| ApiState { terminated: Some(terminated(run, state.attempt.and_then(|attempt| attempt.checked_sub(1)).map(id))), ..ApiState::default() });
+    let previous = match &state.phase {
+        Phase::Ended(run) if state.backing_off => Some((run, state.attempt)),
+        _ => state.previous.as_ref().map(|run| (run, state.attempt.and_then(|attempt| attempt.checked_sub(1)))),
+    };
+    let previous = previous.map(|(run, attempt)| ApiState { terminated: Some(terminated(run, attempt.map(id))), ..ApiState::default() });
     ContainerStatus {
         name: container.name.clone(),
         image_id: format!("local://{image}"),

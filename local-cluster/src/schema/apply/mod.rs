@@ -6,6 +6,7 @@
 
 mod managers;
 mod merge;
+mod request;
 mod set;
 mod typed;
 mod walk;
@@ -16,9 +17,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::managers::{Entry, ManagerId, Managers, Operation};
+use self::request::{Apply, Ignored, Refused, conflicts};
 use self::set::{Element, Set};
-use self::typed::{Type, reconciled, with_named_fields};
-use self::walk::{Comparison, compare, fields, problems, removed};
+use self::typed::{Type, reconciled};
+use self::walk::compare;
 use super::json::equal;
 use super::{FieldError, Schema};
 
@@ -182,32 +184,6 @@ pub fn is_same(a: &Value, b: &Value) -> bool {
     equal(&without_managed_fields(a), &without_managed_fields(b)) && timeless(a) == timeless(b)
 }
 
-/// Fields of the root that a request does not write: the status, or all but the status.
-#[derive(Clone, Copy)]
-enum Ignored {
-    Nothing,
-    Status,
-    AllButStatus,
-}
-
-impl Ignored {
-    fn new(schema: Option<&Schema>, subresource: Option<&str>) -> Self {
-        match subresource {
-            Some("status") => Self::AllButStatus,
-            None if schema.is_some_and(|schema| schema.has_status) => Self::Status,
-            _ => Self::Nothing,
-        }
-    }
-
-    fn has(self, name: &str) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Status => name == "status",
-            Self::AllButStatus => name == "spec" || name == "metadata",
-        }
-    }
-}
-
 /// Updates ownership for an update: what changed belongs to who changed it.
 fn update(
     managers: &mut Managers,
@@ -238,198 +214,6 @@ fn update(
         managers.0.insert(id.clone(), entry);
     }
     managers.drop_empty();
-}
-
-enum Refused {
-    Conflicts(Vec<(ManagerId, Set)>),
-}
-
-fn conflicts(found: &[(ManagerId, Set)], of: impl Fn(&Set) -> Set) -> Vec<Conflict> {
-    found
-        .iter()
-        .flat_map(|(id, set)| {
-            let manager = id.to_string();
-            of(set).paths().into_iter().map(move |field| Conflict {
-                manager: manager.clone(),
-                field,
-            })
-        })
-        .collect()
-}
-
-/// One apply request, ready to run, with or without force.
-struct Apply<'a> {
-    of: Type<'a>,
-    live: Value,
-    applied: Value,
-    managers: Managers,
-    ignored: Ignored,
-    id: ManagerId,
-    api_version: String,
-    now: Timestamp,
-}
-
-impl<'a> Apply<'a> {
-    fn new(
-        schema: Option<&'a Schema>,
-        live: Option<&Value>,
-        applied: &Value,
-        req: &ApplyRequest<'_>,
-    ) -> Result<Self, ApplyError> {
-        let refuse = |text: String| Err(ApplyError::BadRequest(text));
-        if !applied.is_object() {
-            return refuse("the applied configuration must be an object".into());
-        }
-        if applied
-            .pointer("/metadata/managedFields")
-            .is_some_and(|fields| !fields.is_null())
-        {
-            return refuse("metadata.managedFields must be nil".into());
-        }
-        if let Some(live) = live {
-            for key in ["apiVersion", "kind"] {
-                let (wanted, given) = (live.get(key), applied.get(key));
-                if wanted.is_some() && given != wanted {
-                    let given = given.and_then(Value::as_str).unwrap_or_default();
-                    return refuse(format!("invalid object type: {key} is {given:?}"));
-                }
-            }
-        }
-        let of = Type::of(schema);
-        let found = problems(of, applied);
-        if !found.is_empty() {
-            let text = format!("failed to create typed patch object: {}", found.join("; "));
-            return refuse(text);
-        }
-        let ignored = Ignored::new(schema, req.subresource);
-        let mut managers = live.map(Managers::of).unwrap_or_default();
-        let live_object = live.map_or_else(|| json!({}), without_managed_fields);
-        let api_version = api_version(applied);
-        if managers.0.is_empty() && live.is_some() {
-            // Fields from before the first apply get an owner, so that they can conflict.
-            let id = ManagerId {
-                manager: "before-first-apply".into(),
-                operation: Operation::Update,
-                api_version: api_version.clone(),
-                subresource: req.subresource.unwrap_or_default().to_owned(),
-            };
-            let empty = json!({});
-            update(
-                &mut managers,
-                of,
-                &empty,
-                &live_object,
-                ignored,
-                &id,
-                req.now,
-            );
-        }
-        for entry in managers.0.values_mut() {
-            entry.set = reconciled(&entry.set, of);
-        }
-        Ok(Self {
-            of,
-            live: live_object,
-            applied: without_ignored(applied, ignored),
-            managers,
-            ignored,
-            id: ManagerId {
-                manager: named(req.manager),
-                operation: Operation::Apply,
-                api_version: String::new(),
-                subresource: req.subresource.unwrap_or_default().to_owned(),
-            },
-            api_version,
-            now: req.now,
-        })
-    }
-
-    fn run(&self, force: bool) -> Result<Value, Refused> {
-        let of = self.of;
-        let mut managers = self.managers.clone();
-        let last = managers.0.remove(&self.id);
-        let merged = merge::merge(of, Some(&self.live), Some(&self.applied));
-        let merged = merged.unwrap_or_else(|| self.live.clone());
-        let set = fields(of, &self.applied).without_fields(|name| self.ignored.has(name));
-        let mut entry = Entry {
-            set,
-            api_version: self.api_version.clone(),
-            time: last.as_ref().and_then(|last| last.time.clone()),
-        };
-        let result = match &last {
-            Some(last) if !last.set.is_empty() => self.prune(&merged, &managers, &entry, &last.set),
-            _ => merged,
-        };
-        let changes = compare(of, &self.live, &result);
-        let changes = changes.without_fields(|name| self.ignored.has(name));
-        take_over(&mut managers, &changes, force)?;
-        entry.set = stripped(&entry.set);
-        if !equal(&self.live, &result) || entry.time.is_none() {
-            entry.time = Some(time(self.now));
-        }
-        managers.0.insert(self.id.clone(), entry);
-        managers.drop_empty();
-        let mut result = result;
-        managers.write(&mut result);
-        Ok(result)
-    }
-
-    /// Removes what the manager applied last time, does not apply now, and nobody else owns.
-    fn prune(&self, merged: &Value, others: &Managers, own: &Entry, last: &Set) -> Value {
-        let of = self.of;
-        let named = |set: &Set| with_named_fields(set, of);
-        let last = named(last);
-        let gone = |value: &Value, set: &Set| removed(of, value, set).unwrap_or_else(|| json!({}));
-        let pruned = gone(merged, &last);
-        // Back comes what others own, or this manager still applies.
-        let managed = others
-            .0
-            .values()
-            .fold(own.set.clone(), |all, entry| all.union(&entry.set));
-        let all = named(&fields(of, merged));
-        let kept = named(&fields(of, &pruned)).union(&named(&managed));
-        let pruned = gone(merged, &all.difference(&kept));
-        // And what was below a removed field without having been applied by this manager.
-        let kept = named(&fields(of, &pruned));
-        gone(merged, &all.difference(&kept).intersection(&last))
-    }
-
-    /// The fields that kubectl applied on the client side and that are still so.
-    fn last_applied(&self) -> Option<Set> {
-        let text = self
-            .live
-            .pointer("/metadata/annotations")?
-            .get(LAST_APPLIED)?;
-        let last: Value = serde_json::from_str(text.as_str()?).ok()?;
-        if api_version(&last) != self.api_version {
-            return None;
-        }
-        let Comparison {
-            removed,
-            modified,
-            added,
-        } = compare(self.of, &last, &self.live);
-        let set = fields(self.of, &last).difference(&modified);
-        Some(set.difference(&added).difference(&removed))
-    }
-}
-
-/// Takes changed fields from other managers.
-fn take_over(managers: &mut Managers, changes: &Comparison, force: bool) -> Result<(), Refused> {
-    let written = changes.modified.union(&changes.added);
-    let found: Vec<(ManagerId, Set)> = managers
-        .0
-        .iter()
-        .map(|(id, entry)| (id.clone(), entry.set.intersection(&written)))
-        .filter(|(_, set)| !set.is_empty())
-        .collect();
-    if !force && !found.is_empty() {
-        return Err(Refused::Conflicts(found));
-    }
-    for entry in managers.0.values_mut() {
-        entry.set = entry.set.difference(&written).difference(&changes.removed);
-    }
-    Ok(())
 }
 
 /// A set without the fields that nobody owns: what identifies the object, and what the server
@@ -472,28 +256,6 @@ fn without_managed_fields(object: &Value) -> Value {
         metadata.remove("managedFields");
     }
     object
-}
-
-/// The configuration without what the request does not write. The name stays.
-fn without_ignored(applied: &Value, ignored: Ignored) -> Value {
-    let Value::Object(fields) = applied else {
-        return applied.clone();
-    };
-    let mut out = serde_json::Map::new();
-    for (name, value) in fields {
-        if !ignored.has(name) {
-            out.insert(name.clone(), value.clone());
-        } else if name == "metadata" {
-            let mut metadata = serde_json::Map::new();
-            for key in ["name", "namespace"] {
-                if let Some(value) = value.get(key) {
-                    metadata.insert(key.into(), value.clone());
-                }
-            }
-            out.insert(name.clone(), Value::Object(metadata));
-        }
-    }
-    Value::Object(out)
 }
 
 /// Brings the annotation of client-side apply up to date, where there is one.

@@ -248,8 +248,8 @@ mod tests {
             [
                 ".metadata.labels",
                 ".metadata.labels.a.b/c",
-                ".spec.list[=\"y\"]",
                 ".spec.list[name=\"x\",port=1]",
+                ".spec.list[=\"y\"]",
                 ".spec.list[name=\"x\",port=1].v",
             ]
         );

@@ -255,11 +255,14 @@ pub(super) fn removed(of: Type<'_>, value: &Value, unwanted: &Set) -> Option<Val
                 return None;
             }
             let mut out = Map::new();
+            let mut kept = false;
             for (name, value) in fields {
                 let element = Element::field(name);
                 if unwanted.has(&element) {
                     continue;
                 }
+                // A field that lost all its content goes, but what it was in stays.
+                kept = true;
                 let value = match unwanted.below(&element) {
                     Some(below) => removed(map.field_or_deduced(name), value, below),
                     None => Some(value.clone()),
@@ -268,7 +271,7 @@ pub(super) fn removed(of: Type<'_>, value: &Value, unwanted: &Set) -> Option<Val
                     out.insert(name.clone(), value);
                 }
             }
-            (!out.is_empty()).then_some(Value::Object(out))
+            kept.then_some(Value::Object(out))
         }
         _ => Some(value.clone()),
     }

@@ -144,7 +144,9 @@ impl Checker<'_> {
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
                 let operand = self.expression(&select.operand)?;
-                self.field(operand, &select.field)
+                let field = self.field(operand, &select.field)?;
+                // `has(a.b)` is a question, not the field.
+                Ok(if select.test { Type::Unknown } else { field })
             }
             Expr::Call(call) => {
                 if let Some(target) = &call.target {

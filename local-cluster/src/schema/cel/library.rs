@@ -1,6 +1,11 @@
 //! The functions that rules may use: those of CEL itself, its string extension, and the list and
 //! regular expression functions that Kubernetes adds.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the interpreter takes functions of this signature"
+)]
+
 use std::sync::{Arc, LazyLock};
 
 use cel::common::types::{CelString, DYN_TYPE, LIST_TYPE};

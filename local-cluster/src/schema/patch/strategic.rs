@@ -207,7 +207,7 @@ fn merge_list(
             let keep = |item: &Value| !patch.iter().any(|gone| equal(gone, item));
             return Ok(original.into_iter().filter(keep).collect());
         }
-        return Ok(merge_scalars(original, patch));
+        return Ok(merge_scalars(&original, &patch));
     }
     if maps != original.len() + patch.len() {
         return malformed("delete and merge lists must have items of one type");
@@ -241,14 +241,14 @@ fn merge_list(
     Ok(in_order(merged, &patch, &server, Some(key)))
 }
 
-fn merge_scalars(original: Vec<Value>, patch: Vec<Value>) -> Vec<Value> {
+fn merge_scalars(original: &[Value], patch: &[Value]) -> Vec<Value> {
     let mut merged: Vec<Value> = Vec::new();
-    for item in original.iter().chain(&patch) {
+    for item in original.iter().chain(patch) {
         if !merged.iter().any(|present| equal(present, item)) {
             merged.push(item.clone());
         }
     }
-    in_order(merged, &patch, &original, None)
+    in_order(merged, patch, original, None)
 }
 
 /// Takes items with `$patch: delete` and `$patch: replace` out of the patch and does what they

@@ -22,7 +22,7 @@ use crate::{
     limits::{Permit, TaskLimits},
     metrics::{Metrics, Outcome},
     token::{self, TaskTokenKeys, TokenError},
-    tracked::TrackedBody,
+    tracked::{Exchange, TrackedBody},
     upload::{self, UploadError},
     watched::Watched,
 };
@@ -139,12 +139,14 @@ impl Proxy {
             _ => Outcome::Passed,
         });
         let headers = headers::for_client(upstream.headers());
+        let metrics = Arc::clone(&self.metrics);
         let body = TrackedBody::new(
-            upstream.bytes_stream(),
-            permit,
-            Arc::clone(&self.metrics),
-            status,
-            started,
+            upstream,
+            Exchange {
+                permit,
+                metrics,
+                started,
+            },
         );
         Ok((status, headers, Body::from_stream(body)).into_response())
     }

@@ -16,40 +16,41 @@ use crate::{
     metrics::{End, Metrics},
 };
 
+/// The request that a body belongs to.
+pub(crate) struct Exchange {
+    /// Held until the body ends.
+    pub(crate) permit: Permit,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) started: Instant,
+}
+
 /// Passes a body on. Dropping it closes the connection to the model API, which ends the work there.
-pub(crate) struct TrackedBody<S> {
-    inner: Pin<Box<S>>,
-    permit: Permit,
-    metrics: Arc<Metrics>,
+pub(crate) struct TrackedBody {
+    inner: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
+    exchange: Exchange,
     status: StatusCode,
-    started: Instant,
+    /// How many bytes there will be, where the model API said so.
+    length: Option<u64>,
     bytes: u64,
     end: End,
 }
 
-impl<S> TrackedBody<S> {
-    pub(crate) fn new(
-        inner: S,
-        permit: Permit,
-        metrics: Arc<Metrics>,
-        status: StatusCode,
-        started: Instant,
-    ) -> Self {
-        metrics.response_began();
-        // Until the stream has said otherwise, a drop means that nobody wanted the rest.
+impl TrackedBody {
+    pub(crate) fn new(response: reqwest::Response, exchange: Exchange) -> Self {
+        exchange.metrics.response_began();
         Self {
-            inner: Box::pin(inner),
-            permit,
-            metrics,
-            status,
-            started,
+            status: response.status(),
+            length: response.content_length(),
+            inner: Box::pin(response.bytes_stream()),
+            exchange,
             bytes: 0,
+            // Until the stream has said otherwise, a drop means that nobody wanted the rest.
             end: End::ClientLeft,
         }
     }
 }
 
-impl<S: Stream<Item = reqwest::Result<Bytes>>> Stream for TrackedBody<S> {
+impl Stream for TrackedBody {
     type Item = reqwest::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -63,15 +64,19 @@ impl<S: Stream<Item = reqwest::Result<Bytes>>> Stream for TrackedBody<S> {
     }
 }
 
-impl<S> Drop for TrackedBody<S> {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
-        self.metrics.response_ended(self.end, self.bytes);
+        if self.length == Some(self.bytes) {
+            // A body of known length is not asked for its end.
+            self.end = End::Complete;
+        }
+        self.exchange.metrics.response_ended(self.end, self.bytes);
         tracing::info!(
-            task.id = self.permit.task(),
+            task.id = self.exchange.permit.task(),
             http.status = self.status.as_u16(),
             response.bytes = self.bytes,
             response.end = self.end.label(),
-            duration_ms = self.started.elapsed().as_millis(),
+            duration_ms = self.exchange.started.elapsed().as_millis(),
             "passed a model request"
         );
     }

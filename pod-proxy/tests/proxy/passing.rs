@@ -139,6 +139,14 @@ async fn errors_of_the_model_api_pass_as_they_are() {
         assert_eq!(response.headers()["retry-after"], "7");
         assert!(response.text().await.unwrap().starts_with("the body of"));
     }
+    eventually(
+        "they count as complete, though nobody asks for their end",
+        async || {
+            let metrics = proxy.metrics().await;
+            metrics.contains("responses_ended_total{end=\"complete\"} 5")
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -1,25 +1,27 @@
 //! The HTTP API of the gateway.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::sync::Mutex;
 use url::Url;
 
-use super::{ClientError, credentials::Credentials};
-
-/// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long an answer that is not a stream may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+use super::{
+    ClientError,
+    credentials::{Credentials, bearer},
+    http::{ANSWER_TIMEOUT, http_client, join, read_json, refuse_errors, send},
+    refresh::refreshed,
+};
 
 /// A connection to a gateway on behalf of a user.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
-    credentials: Credentials,
+    url: Url,
+    credentials: Arc<Mutex<Credentials>>,
 }
 
 /// A new task.
@@ -76,7 +78,8 @@ impl Client {
     pub fn new(credentials: Credentials) -> Result<Self, ClientError> {
         Ok(Self {
             http: http_client(&credentials.url)?,
-            credentials,
+            url: credentials.url.clone(),
+            credentials: Arc::new(Mutex::new(credentials)),
         })
     }
 
@@ -171,7 +174,7 @@ impl Client {
     /// The gateway's address.
     #[must_use]
     pub fn url(&self) -> &Url {
-        &self.credentials.url
+        &self.url
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -185,15 +188,13 @@ impl Client {
         path: &str,
         query: &[(&str, Option<&str>)],
     ) -> RequestBuilder {
-        let mut url = join(&self.credentials.url, path);
+        let mut url = join(&self.url, path);
         for (name, value) in query {
             if let Some(value) = value {
                 url.query_pairs_mut().append_pair(name, value);
             }
         }
-        self.http
-            .request(method, url)
-            .header(header::AUTHORIZATION, self.credentials.bearer())
+        self.http.request(method, url)
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
@@ -204,14 +205,49 @@ impl Client {
         .await
     }
 
+    /// Sends a request with the token; when that has ended and can be renewed, once more with a new one.
     async fn checked(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        let response = send(self.url(), request).await?;
+        let again = request.try_clone();
+        let token = self.credentials.lock().await.token.clone();
+        let response = self.attempt(request, &token).await?;
+        let Some(again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
+            return self.accepted(response).await;
+        };
+        let renewed = {
+            // Held while the token is renewed, so that requests at the same time wait for the one new token.
+            let mut credentials = self.credentials.lock().await;
+            let renewed = refreshed(&self.http, &credentials, &token).await?;
+            if let Some(token) = &renewed {
+                credentials.token = token.clone();
+            }
+            renewed
+        };
+        match renewed {
+            Some(token) => self.accepted(self.attempt(again, &token).await?).await,
+            None => self.accepted(response).await,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: RequestBuilder,
+        token: &SecretString,
+    ) -> Result<Response, ClientError> {
+        send(
+            &self.url,
+            request.header(header::AUTHORIZATION, bearer(token)),
+        )
+        .await
+    }
+
+    /// Turns an answer that says that nobody is logged in into what to do about it.
+    async fn accepted(&self, response: Response) -> Result<Response, ClientError> {
         let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-        refuse_errors(self.url(), response)
+        refuse_errors(&self.url, response)
             .await
             .map_err(|error| match error {
                 ClientError::Refused { message, .. } if unauthorized => ClientError::Unauthorized {
-                    url: self.url().to_string(),
+                    url: self.url.to_string(),
                     message,
                 },
                 error => error,
@@ -233,109 +269,6 @@ fn task_path(id: &str) -> String {
     // An id is part of a path; whatever else somebody types must not lead elsewhere.
     let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
     format!("api/tasks/{id}")
-}
-
-fn join(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    url.set_path(&format!("{}{path}", base.path()));
-    url
-}
-
-fn http_client(url: &Url) -> Result<reqwest::Client, ClientError> {
-    let mut builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("codex-remote/", env!("CARGO_PKG_VERSION")));
-    if url.scheme() == "http" {
-        // Nothing needs the machine's certificates then, and there may be none.
-        builder = builder.tls_certs_only([]);
-    }
-    if is_loopback(url) {
-        // An HTTP_PROXY of the environment means other machines.
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|source| ClientError::Unreachable {
-        url: url.to_string(),
-        source,
-    })
-}
-
-/// Whether an address is this machine's.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
-async fn send(url: &Url, request: RequestBuilder) -> Result<Response, ClientError> {
-    let sent = request.send().await;
-    sent.map_err(|source| ClientError::Unreachable {
-        url: url.to_string(),
-        source: source.without_url(),
-    })
-}
-
-async fn read_json<T: DeserializeOwned>(url: &Url, response: Response) -> Result<T, ClientError> {
-    let unreachable = |source: reqwest::Error| ClientError::Unreachable {
-        url: url.to_string(),
-        source: source.without_url(),
-    };
-    let body = response.bytes().await.map_err(unreachable)?;
-    serde_json::from_slice(&body).map_err(|error| ClientError::Protocol {
-        url: url.to_string(),
-        what: error.to_string(),
-    })
-}
-
-/// Turns every answer but a success into an error.
-async fn refuse_errors(url: &Url, response: Response) -> Result<Response, ClientError> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        error: Body,
-    }
-    #[derive(Deserialize)]
-    struct Body {
-        code: String,
-        message: String,
-        request_id: Option<String>,
-    }
-
-    let status = response.status();
-    if status.is_success() {
-        return Ok(response);
-    }
-    let retry_after = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    let body = response.bytes().await.unwrap_or_default();
-    let Ok(Envelope { error }) = serde_json::from_slice(&body) else {
-        // A proxy in between may answer for a gateway that is away; that passes.
-        if status.is_server_error() {
-            return Err(ClientError::Refused {
-                status: status.as_u16(),
-                code: "unavailable".to_owned(),
-                message: format!("{url} is not available now; try again"),
-                request_id: None,
-                retry_after: retry_after.map(Duration::from_secs),
-            });
-        }
-        return Err(ClientError::Protocol {
-            url: url.to_string(),
-            what: format!("status {status}"),
-        });
-    };
-    Err(ClientError::Refused {
-        status: status.as_u16(),
-        code: error.code,
-        message: error.message,
-        request_id: error.request_id,
-        retry_after: retry_after.map(Duration::from_secs),
-    })
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub struct Credentials {
     pub url: Url,
     /// The bearer token.
     pub token: SecretString,
+    /// The login that the token came from, where it can be renewed.
+    pub file: Option<PathBuf>,
 }
 
 /// What the file holds.
@@ -83,15 +85,25 @@ pub fn choose(overrides: Overrides, file: &Path) -> Result<Credentials, ClientEr
         return Ok(Credentials {
             url: url.clone(),
             token: token.clone(),
+            file: None,
         });
     }
     let stored = load(file)?.ok_or(ClientError::NotLoggedIn)?;
-    match (url, overrides.token) {
-        (Some(url), None) if url != stored.url => Err(ClientError::NotLoggedIn),
-        (_, token) => Ok(Credentials {
+    match overrides.token {
+        Some(token) => Ok(Credentials {
             url: stored.url,
-            token: token.unwrap_or_else(|| stored.access_token.into()),
+            token,
+            file: None,
         }),
+        None if url.is_some_and(|url| url != stored.url) => Err(ClientError::NotLoggedIn),
+        None => {
+            let token = stored.access_token.into();
+            Ok(Credentials {
+                url: stored.url,
+                token,
+                file: Some(file.to_owned()),
+            })
+        }
     }
 }
 
@@ -161,12 +173,10 @@ pub fn parse_url(text: &str) -> Result<Url, ClientError> {
     Ok(url)
 }
 
-impl Credentials {
-    /// The value of the `Authorization` header.
-    #[must_use]
-    pub fn bearer(&self) -> String {
-        format!("Bearer {}", self.token.expose_secret())
-    }
+/// The value of the `Authorization` header for a token.
+#[must_use]
+pub fn bearer(token: &SecretString) -> String {
+    format!("Bearer {}", token.expose_secret())
 }
 
 #[cfg(test)]
@@ -230,7 +240,7 @@ mod tests {
         save(&file, &login()).unwrap();
         let chosen = |url, token| {
             choose(overrides(url, token), &file)
-                .map(|chosen| (chosen.url.to_string(), chosen.bearer()))
+                .map(|chosen| (chosen.url.to_string(), bearer(&chosen.token)))
         };
         let home = "https://codex.example.com/".to_owned();
         assert_eq!(

@@ -169,8 +169,6 @@ impl TryFrom<RawEvent> for Event {
     type Error = String;
 
     fn try_from(raw: RawEvent) -> Result<Self, String> {
-        let data = serde_json::from_str(&raw.data)
-            .map_err(|error| format!("the data of an event: {error}"))?;
         let id = raw
             .id
             .map(|id| {
@@ -178,6 +176,9 @@ impl TryFrom<RawEvent> for Event {
                     .map_err(|_| format!("the number of an event: {id:?}"))
             })
             .transpose()?;
+        // The gateway passes events of Codex on as they are. One that this program cannot read, for example because of a
+        // number that is too large, is kept as text: it must not end the rest.
+        let data = serde_json::from_str(&raw.data).unwrap_or(Value::String(raw.data));
         Ok(Self {
             name: raw.name,
             id,

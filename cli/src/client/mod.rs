@@ -4,6 +4,8 @@ pub mod api;
 pub mod credentials;
 pub mod error;
 pub mod follow;
+mod http;
+mod refresh;
 pub mod render;
 pub mod sse;
 pub mod text;
@@ -11,6 +13,7 @@ pub mod watch;
 
 pub use api::Client;
 pub use error::ClientError;
+pub use http::is_loopback;
 
 /// A client for the gateway that the environment or the last login names.
 ///

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     follow::Event,
-    text::{clean, headline},
+    text::{clean, headline, without_shell},
 };
 
 /// Of a longer output, only so many lines at its beginning and its end are shown.
@@ -310,34 +310,6 @@ fn failure_style(item: &Value) -> Style {
     }
 }
 
-/// Codex wraps what it runs: `/bin/bash -lc 'ls'` is shown as `ls`.
-fn without_shell(command: &str) -> String {
-    let Some((shell, rest)) = command.split_once(' ') else {
-        return command.to_owned();
-    };
-    let script = rest
-        .strip_prefix("-lc ")
-        .or_else(|| rest.strip_prefix("-c "));
-    match script {
-        Some(script) if shell.ends_with("sh") => {
-            match script.strip_prefix('\'').and_then(|s| s.strip_suffix('\'')) {
-                Some(quoted) => quoted.replace("'\\''", "'").replace("'\"'\"'", "'"),
-                None => match script
-                    .strip_prefix('"')
-                    .and_then(|script| script.strip_suffix('"'))
-                {
-                    Some(quoted) => quoted
-                        .replace("\\\"", "\"")
-                        .replace("\\$", "$")
-                        .replace("\\\\", "\\"),
-                    None => script.to_owned(),
-                },
-            }
-        }
-        _ => command.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -429,17 +401,5 @@ mod tests {
             shown,
             "· queued, number 2 in line\n· running\n✗ the task failed: Timeout: too long\n"
         );
-    }
-
-    #[test]
-    fn shells_are_taken_off() {
-        for (command, shown) in [
-            ("/bin/bash -c 'ls -la'", "ls -la"),
-            ("bash -lc \"echo \\\"x\\\" \\$HOME\"", "echo \"x\" $HOME"),
-            ("/bin/sh -c ls", "ls"),
-            ("python -c 'print()'", "python -c 'print()'"),
-        ] {
-            assert_eq!(without_shell(command), shown);
-        }
     }
 }

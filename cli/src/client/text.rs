@@ -46,6 +46,35 @@ pub fn headline(text: &str, width: usize) -> String {
     cut
 }
 
+/// Codex wraps what it runs: `/bin/bash -lc 'ls'` is shown as `ls`.
+#[must_use]
+pub fn without_shell(command: &str) -> String {
+    let Some((shell, rest)) = command.split_once(' ') else {
+        return command.to_owned();
+    };
+    let script = rest
+        .strip_prefix("-lc ")
+        .or_else(|| rest.strip_prefix("-c "));
+    match script {
+        Some(script) if shell.ends_with("sh") => {
+            match script.strip_prefix('\'').and_then(|s| s.strip_suffix('\'')) {
+                Some(quoted) => quoted.replace("'\\''", "'").replace("'\"'\"'", "'"),
+                None => match script
+                    .strip_prefix('"')
+                    .and_then(|script| script.strip_suffix('"'))
+                {
+                    Some(quoted) => quoted
+                        .replace("\\\"", "\"")
+                        .replace("\\$", "$")
+                        .replace("\\\\", "\\"),
+                    None => script.to_owned(),
+                },
+            }
+        }
+        _ => command.to_owned(),
+    }
+}
+
 fn steers(character: char) -> bool {
     (character.is_control() && character != '\n' && character != '\t')
         || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -74,5 +103,17 @@ mod tests {
     fn headlines_are_short() {
         assert_eq!(headline("\n one\ntwo", 10), "one");
         assert_eq!(headline("0123456789", 5), "0123…");
+    }
+
+    #[test]
+    fn shells_are_taken_off() {
+        for (command, shown) in [
+            ("/bin/bash -c 'ls -la'", "ls -la"),
+            ("bash -lc \"echo \\\"x\\\" \\$HOME\"", "echo \"x\" $HOME"),
+            ("/bin/sh -c ls", "ls"),
+            ("python -c 'print()'", "python -c 'print()'"),
+        ] {
+            assert_eq!(without_shell(command), shown);
+        }
     }
 }

@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::client::{
     Client,
-    api::is_loopback,
     credentials::{self, Login},
+    is_loopback,
 };
 
 /// The options of `login`.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::json;
 
 use crate::{
-    gateway::{Gateway, TASK, TOKEN},
+    gateway::{ENDED_TOKEN, Gateway, TASK, TOKEN},
     program::User,
 };
 
@@ -161,4 +161,46 @@ async fn a_gateway_that_is_away_is_told_with_the_cause() {
         "{output:?}"
     );
     assert!(output.stderr.contains("Connection refused"), "{output:?}");
+}
+
+/// A user whose access token has ended.
+fn user_with_ended_token(gateway: &Gateway, refresh_token: &str) -> User {
+    let user = User::new();
+    let folder = user.config().join("codex-remote");
+    std::fs::create_dir(&folder).unwrap();
+    let login = json!({"url": format!("{}/", gateway.url()), "email": "ada@example.com",
+        "access_token": ENDED_TOKEN, "refresh_token": refresh_token});
+    std::fs::write(folder.join("credentials.json"), login.to_string()).unwrap();
+    user
+}
+
+#[tokio::test]
+async fn an_ended_token_is_renewed_once_for_all() {
+    let gateway = Gateway::start(vec![]).await;
+    let user = user_with_ended_token(&gateway, "refresh");
+    let commands = (0..4).map(|_| user.run(&["repositories"], ""));
+    for output in futures::future::join_all(commands).await {
+        output.assert_code(0);
+    }
+    gateway.seen(|seen| assert_eq!(seen.refreshes, [json!({"refresh_token": "refresh"})]));
+    let file = user.config().join("codex-remote/credentials.json");
+    let login: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(
+        (&login["access_token"], &login["refresh_token"]),
+        (&json!(TOKEN), &json!("next"))
+    );
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_be_renewed_is_told() {
+    let gateway = Gateway::start(vec![]).await;
+    let user = user_with_ended_token(&gateway, "used already");
+    let output = user.run(&["run", "--detach", "go"], "").await;
+    output.assert_code(1);
+    assert!(
+        output
+            .stderr
+            .contains(&format!("run `codex-remote login {}", gateway.url())),
+        "{output:?}"
+    );
 }

@@ -306,3 +306,14 @@ async fn a_login_that_ends_is_told_with_what_to_do() {
         "{output:?}"
     );
 }
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_does_not_end_the_rest() {
+    let odd = "event: item\nid: 1\ndata: {\"type\":\"x\",\"n\":1e400}\n\n".to_owned();
+    let events = vec![status("running"), odd, log(2), done("completed", Some(0))];
+    let gateway = Gateway::start(vec![connection(events, Ending::End)]).await;
+    let output = User::of(&gateway).run(&["logs", "--json", TASK], "").await;
+    output.assert_code(0);
+    assert_eq!(output.events()[1]["data"], "{\"type\":\"x\",\"n\":1e400}");
+    assert_eq!(output.events()[2]["id"], 2);
+}

@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch};
 
 pub const TOKEN: &str = "the-token";
+/// A token that was good until a moment ago.
+pub const ENDED_TOKEN: &str = "the-ended-token";
 pub const TASK: &str = "01a20366-2529-7062-a3a5-8a816e714059";
 
 /// What one connection to the stream gets.
@@ -48,6 +50,7 @@ pub enum Ending {
 #[derive(Default)]
 pub struct Seen {
     pub logins: Vec<Value>,
+    pub refreshes: Vec<Value>,
     pub tasks: Vec<(String, Value)>,
     pub streams: Vec<(Option<String>, Option<String>)>,
     pub lists: Vec<Option<String>>,
@@ -83,6 +86,7 @@ impl Gateway {
             .layer(from_fn(authenticate));
         let router = Router::new()
             .route("/auth/login", post(login))
+            .route("/auth/refresh", post(refresh))
             .merge(private)
             .with_state(Arc::clone(&state));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -162,6 +166,18 @@ async fn login(State(state): State<Arc<Played>>, Json(body): Json<Value>) -> Res
         );
     }
     Json(json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 900, "refresh_token": "refresh"}))
+        .into_response()
+}
+
+/// Each refresh token is good once.
+async fn refresh(State(state): State<Arc<Played>>, Json(body): Json<Value>) -> Response {
+    let mut seen = state.seen.lock().unwrap();
+    let right = body["refresh_token"] == "refresh" && seen.refreshes.is_empty();
+    seen.refreshes.push(body);
+    if !right {
+        return refusal(StatusCode::UNAUTHORIZED, "refresh_refused", "log in again");
+    }
+    Json(json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 900, "refresh_token": "next"}))
         .into_response()
 }
 

@@ -8,3 +8,5 @@ pub const STARTED: &str = "Started";
 pub const FINISHED: &str = "Finished";
 /// The complete log is in the archive.
 pub const ARCHIVED: &str = "Archived";
+/// Somebody wants the task to end: by `spec.cancel`, or by deleting it.
+pub const CANCEL_REQUESTED: &str = "CancelRequested";

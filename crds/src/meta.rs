@@ -16,6 +16,8 @@ pub const GATEWAY_FINALIZER: &str = "codexrunner.io/gateway";
 pub const DEFAULT_REPOSITORY_ANNOTATION: &str = "codexrunner.io/default";
 /// Annotation of a task that carries the W3C `traceparent` of the request that made it.
 pub const TRACEPARENT_ANNOTATION: &str = "codexrunner.io/traceparent";
+/// Annotation that finishes a task although its log cannot be archived, when it is `true`.
+pub const FORCE_FINISH_ANNOTATION: &str = "codexrunner.io/force-finish";
 
 /// The name of the Pod and of the Secret of a task.
 #[must_use]

@@ -22,6 +22,10 @@ pub const UNSCHEDULABLE: &str = "Unschedulable";
 pub const RUNNER_LOST: &str = "RunnerLost";
 /// The Pod disappeared: somebody deleted it.
 pub const POD_DELETED: &str = "PodDeleted";
+/// The task itself disappeared from Kubernetes before it ended: somebody deleted it.
+pub const TASK_DELETED: &str = "TaskDeleted";
+/// The API server or an admission policy refuses the task itself.
+pub const TASK_REJECTED: &str = "TaskRejected";
 /// The API server or an admission policy refuses the Pod.
 pub const POD_REJECTED: &str = "PodRejected";
 /// `cwd` is outside the allow-list, or is no directory.
@@ -46,3 +50,11 @@ pub const ADMITTED: &str = "Admitted";
 pub const STORAGE_UNAVAILABLE: &str = "StorageUnavailable";
 /// The log is in the archive.
 pub const ARCHIVED: &str = "Archived";
+/// The repository of the task is a folder of the node, which the operator does not permit.
+pub const HOST_PATH_FORBIDDEN: &str = "HostPathForbidden";
+/// The runner runs.
+pub const RUNNING: &str = "Running";
+/// `spec.cancel` was set.
+pub const CANCEL: &str = "Cancel";
+/// The CodexTask is being deleted.
+pub const DELETED: &str = "Deleted";

@@ -78,6 +78,14 @@ impl std::str::FromStr for Phase {
     }
 }
 
+impl TryFrom<String> for Phase {
+    type Error = UnknownPhase;
+
+    fn try_from(text: String) -> Result<Self, UnknownPhase> {
+        text.parse()
+    }
+}
+
 /// The text is not the name of a state.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown state {0:?}; use queued, running, completed, error or canceled")]
@@ -97,6 +105,7 @@ mod tests {
             );
         }
         assert!("Running".parse::<Phase>().is_err());
+        assert_eq!(Phase::try_from("error".to_owned()).unwrap(), Phase::Error);
     }
 
     #[test]

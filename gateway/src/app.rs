@@ -1,0 +1,93 @@
+//! What every part of a gateway shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use codex_crds::env_policy::EnvPolicy;
+use codex_tasklog::{Archive, LiveLog, Reader};
+use http::HeaderValue;
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::password::Passwords;
+use crate::auth::throttle::Throttle;
+use crate::auth::token::TokenKeys;
+use crate::cluster::repositories::Repositories;
+use crate::metrics::Metrics;
+use crate::tasks::states::TaskStates;
+
+/// What a gateway is made of; `main` makes it from the configuration, tests make it by hand.
+pub struct Parts {
+    /// The database, with its schema up to date.
+    pub pool: PgPool,
+    /// The Kubernetes API.
+    pub client: kube::Client,
+    /// The log of running tasks.
+    pub live: Arc<dyn LiveLog>,
+    /// The log of finished tasks.
+    pub archive: Arc<dyn Archive>,
+    /// The keys of access tokens.
+    pub tokens: TokenKeys,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// Settings that have no state.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespace of the tasks.
+    pub namespace: String,
+    /// Which environment variables a task may set.
+    pub env_policy: EnvPolicy,
+    /// The longest request body, in bytes.
+    pub max_body: usize,
+    /// Origins of web pages that may call the API from a browser; the gateway's own pages need no entry.
+    pub cors_origins: Vec<HeaderValue>,
+    /// A folder with the web client; without it the built-in page is served.
+    pub web_dir: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            namespace: "codex-tasks".to_owned(),
+            env_policy: EnvPolicy::default(),
+            max_body: 2 * 1024 * 1024,
+            cors_origins: Vec::new(),
+            web_dir: None,
+        }
+    }
+}
+
+/// What every part of a gateway shares.
+pub struct App {
+    /// The database.
+    pub pool: PgPool,
+    /// The Kubernetes API.
+    pub client: kube::Client,
+    /// The log of running tasks.
+    pub live: Arc<dyn LiveLog>,
+    /// The log of finished tasks.
+    pub archive: Arc<dyn Archive>,
+    /// Joins the two.
+    pub reader: Reader,
+    /// The keys of access tokens.
+    pub tokens: TokenKeys,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
+    /// Slows down whoever guesses passwords.
+    pub throttle: Throttle,
+    /// The allow-list, as Kubernetes last told it.
+    pub repositories: Repositories,
+    /// The states of the tasks that somebody watches.
+    pub states: TaskStates,
+    /// Wakes the dispatcher.
+    pub outbox: Notify,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Settings.
+    pub settings: Settings,
+    /// Ends everything, streams included.
+    pub shutdown: CancellationToken,
+}

@@ -1,0 +1,196 @@
+//! Tells Kubernetes what the outbox holds: new tasks, and requests to end some.
+//!
+//! What may happen, and why it is safe:
+//! - The gateway dies after a task is accepted and before Kubernetes has heard of it: the row is due at once, for any gateway.
+//! - It dies, or loses the answer, after the resource was made: the lease runs out, the resource is there already, which is as good
+//!   as having made it. The name is the id, so there is never a second one.
+//! - The task is canceled while it is being made: whoever settles the row is told so, and passes it on. If it dies before it
+//!   could, the recorder sees a resource that was not told, and makes the row due again.
+//! - Kubernetes refuses the resource for good: the task ends in `error` with its words. Everything else is tried again for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use codex_crds::{CodexTask, reasons};
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::{CallError, call};
+use crate::app::App;
+use crate::database::outbox::{self, Entry};
+
+/// How many rows are worked on at once.
+const PARALLEL: usize = 16;
+/// How often the outbox is looked at when nobody says that there is something: rows that are due again, and rows that a gateway
+/// left behind that died.
+const POLL: Duration = Duration::from_secs(1);
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// Works until shutdown, and then ends what it has begun.
+pub async fn run(app: Arc<App>) {
+    let slots = Arc::new(Semaphore::new(PARALLEL));
+    let workers = TaskTracker::new();
+    loop {
+        if let Err(error) = drain(&app, &slots, &workers).await {
+            tracing::warn!(%error, "the outbox cannot be read; trying again");
+        }
+        tokio::select! {
+            () = app.shutdown.cancelled() => break,
+            () = app.outbox.notified() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+    workers.close();
+    workers.wait().await;
+}
+
+/// Hands everything that is due to workers.
+async fn drain(
+    app: &Arc<App>,
+    slots: &Arc<Semaphore>,
+    workers: &TaskTracker,
+) -> Result<(), sqlx::Error> {
+    while !app.shutdown.is_cancelled() {
+        // Never claim more than can be worked on now: the lease of a claimed row runs.
+        let Ok(first) = Arc::clone(slots).acquire_owned().await else {
+            return Ok(());
+        };
+        let mut permits = vec![first];
+        while let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
+            permits.push(permit);
+        }
+        let wanted = permits.len();
+        let entries = outbox::claim(&app.pool, i64::try_from(wanted).unwrap_or(1)).await?;
+        let found = entries.len();
+        for entry in entries {
+            let permit = permits.pop();
+            let app = Arc::clone(app);
+            workers.spawn(async move {
+                let _permit = permit;
+                deliver(&app, &entry).await;
+            });
+        }
+        if found < wanted {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What became of one row.
+enum Delivered {
+    Created,
+    CancelPassedOn { in_cluster: bool },
+    Rejected(String),
+}
+
+async fn deliver(app: &App, entry: &Entry) {
+    let tasks: Api<CodexTask> = Api::namespaced(app.client.clone(), &app.settings.namespace);
+    // Kubernetes has heard of the task, or it has ended: the only thing left to say is to end.
+    let result = if entry.cancel_requested_at.is_some() {
+        pass_on_cancel(&tasks, &entry.name).await
+    } else {
+        create(&tasks, entry).await
+    };
+    let settled = match result {
+        Ok(Delivered::Created) => created(app, &tasks, entry).await,
+        Ok(Delivered::CancelPassedOn { in_cluster }) => {
+            outbox::settle_canceled(&app.pool, entry.id, in_cluster).await
+        }
+        Ok(Delivered::Rejected(message)) => rejected(app, entry.id, &message).await,
+        Err(error) => retry(app, entry, &error).await,
+    };
+    if let Err(error) = settled {
+        // The lease runs out, and then the row is due again.
+        tracing::warn!(task.id = %entry.id, %error, "the outbox cannot be written");
+    }
+}
+
+async fn create(tasks: &Api<CodexTask>, entry: &Entry) -> Result<Delivered, CallError> {
+    let resource = super::manifest::task_resource(entry);
+    match call(tasks.create(&PostParams::default(), &resource)).await {
+        Ok(_) => Ok(Delivered::Created),
+        Err(error) => match error.status() {
+            Some(status) if status.is_already_exists() => Ok(Delivered::Created),
+            Some(status) if matches!(status.code, 400 | 413 | 422) => {
+                Ok(Delivered::Rejected(status.message.clone()))
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+async fn pass_on_cancel(tasks: &Api<CodexTask>, name: &str) -> Result<Delivered, CallError> {
+    let patch = serde_json::json!({ "spec": { "cancel": true } });
+    match call(tasks.patch(name, &PatchParams::default(), &Patch::Merge(patch))).await {
+        Ok(_) => Ok(Delivered::CancelPassedOn { in_cluster: true }),
+        // Either it never came to be, or the recorder hears that it is gone.
+        Err(error) if error.is_not_found() => {
+            Ok(Delivered::CancelPassedOn { in_cluster: false })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn created(app: &App, tasks: &Api<CodexTask>, entry: &Entry) -> Result<(), sqlx::Error> {
+    app.metrics.dispatched.increment();
+    tracing::debug!(task.id = %entry.id, "the CodexTask is created");
+    let canceled_meanwhile = outbox::settle_created(&app.pool, entry.id).await?;
+    if !canceled_meanwhile {
+        return Ok(());
+    }
+    match pass_on_cancel(tasks, &entry.name).await {
+        Ok(_) => Ok(()),
+        Err(error) => retry(app, entry, &error).await,
+    }
+}
+
+async fn rejected(app: &App, id: Uuid, message: &str) -> Result<(), sqlx::Error> {
+    tracing::warn!(task.id = %id, "Kubernetes refuses the CodexTask");
+    let message = format!("Kubernetes refuses the task: {message}. Change the task and submit it again.");
+    let status = outbox::reject(&app.pool, id, reasons::TASK_REJECTED, &message).await?;
+    if let Some(status) = status {
+        app.states.publish(&status);
+    }
+    Ok(())
+}
+
+async fn retry(app: &App, entry: &Entry, error: &CallError) -> Result<(), sqlx::Error> {
+    app.metrics.dispatch_retries.increment();
+    let delay = retry_delay(entry.outbox_attempts);
+    tracing::warn!(
+        task.id = %entry.id, attempt = entry.outbox_attempts, delay.ms = delay.as_millis(), %error,
+        "Kubernetes cannot be told about a task; trying again"
+    );
+    outbox::postpone(&app.pool, entry.id, delay).await
+}
+
+/// Doubles with every attempt.
+fn retry_delay(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0);
+    FIRST_RETRY
+        .saturating_mul(2_u32.saturating_pow(doublings))
+        .min(LAST_RETRY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_end() {
+        assert_eq!(retry_delay(1), FIRST_RETRY);
+        assert_eq!(retry_delay(3), FIRST_RETRY * 4);
+        assert_eq!(retry_delay(i32::MAX), LAST_RETRY);
+    }
+
+    #[test]
+    fn a_call_ends_before_the_lease_does() {
+        // Creating and then passing on a cancel is the longest work on a row.
+        assert!(super::super::CALL_TIMEOUT * 2 < outbox::LEASE);
+    }
+}

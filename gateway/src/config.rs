@@ -1,0 +1,220 @@
+//! The configuration: environment variables, each with an option of the same meaning for tries by hand.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use codex_crds::env_policy::EnvPolicy;
+use codex_tasklog::hub::HubClient;
+use codex_tasklog::{Archive, DirArchive, LiveLog};
+use http::HeaderValue;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::app::{Parts, Settings};
+use crate::auth::token::TokenKeys;
+use crate::database;
+use crate::error::Error;
+
+/// The HTTP API of Codex Remote Runner.
+#[derive(Debug, clap::Parser)]
+#[command(name = "codex-gateway", version)]
+pub struct Config {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, env = "CODEX_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where PostgreSQL is: `postgres://user:password@host:port/database`.
+    #[arg(long, env = "CODEX_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<SecretString>,
+    /// A file that holds the same, for secrets that are mounted.
+    #[arg(long, env = "CODEX_DATABASE_URL_FILE", conflicts_with = "database_url")]
+    pub database_url_file: Option<PathBuf>,
+    /// The namespace of the tasks.
+    #[arg(long, env = "CODEX_NAMESPACE", default_value = "codex-tasks")]
+    pub namespace: String,
+    /// The log of running tasks: `hub:/path/to.sock`, the socket of the operator on this machine.
+    #[arg(long, env = "CODEX_LIVE_STORE")]
+    pub live_store: String,
+    /// The log of finished tasks: `file:///folder`.
+    #[arg(long, env = "CODEX_ARCHIVE")]
+    pub archive: String,
+    /// The Ed25519 key that signs access tokens: PKCS #8 in PEM.
+    #[arg(long, env = "CODEX_JWT_KEY_FILE")]
+    pub jwt_key_file: PathBuf,
+    /// Former keys, whose tokens are still accepted.
+    #[arg(long, env = "CODEX_JWT_OLD_KEY_FILES", value_delimiter = ',')]
+    pub jwt_old_key_files: Vec<PathBuf>,
+    /// How long an access token is good, in seconds.
+    #[arg(long, env = "CODEX_ACCESS_TOKEN_SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(10..=31_536_000))]
+    pub access_token_seconds: u64,
+    /// The first administrator, made when there is no user at all.
+    #[arg(long, env = "CODEX_ADMIN_EMAIL", requires = "admin_password_file")]
+    pub admin_email: Option<String>,
+    /// A file that holds the password of the first administrator.
+    #[arg(long, env = "CODEX_ADMIN_PASSWORD_FILE")]
+    pub admin_password_file: Option<PathBuf>,
+    /// Environment variables that tasks may set: names, or beginnings with `*`. Names that steer the sandbox stay refused.
+    #[arg(long, env = "CODEX_ENV_ALLOW", value_delimiter = ',', default_value = "*")]
+    pub env_allow: Vec<String>,
+    /// The longest request body, in bytes. A prompt of 256 KiB may take six times that in JSON.
+    #[arg(long, env = "CODEX_MAX_BODY", default_value_t = 2 * 1024 * 1024)]
+    pub max_body: usize,
+    /// Origins of other web pages that may call the API, for example `https://app.example.com`.
+    #[arg(long, env = "CODEX_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+    /// A folder with the web client; without it a built-in page is served.
+    #[arg(long, env = "CODEX_WEB_DIR")]
+    pub web_dir: Option<PathBuf>,
+}
+
+/// The first administrator.
+pub struct Admin {
+    /// The address.
+    pub email: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+impl Config {
+    /// Connects to everything that the configuration names.
+    ///
+    /// # Errors
+    /// [`Error`] says which setting is wrong, or what is away.
+    pub async fn connect(&self) -> Result<Parts, Error> {
+        let settings = Settings {
+            namespace: self.namespace.clone(),
+            env_policy: EnvPolicy::new(self.env_allow.iter().map(|pattern| pattern.trim())),
+            max_body: self.max_body,
+            cors_origins: self.origins()?,
+            web_dir: self.web_dir.clone(),
+        };
+        let lifetime = Duration::from_secs(self.access_token_seconds);
+        let tokens = TokenKeys::read(&self.jwt_key_file, &self.jwt_old_key_files, lifetime)?;
+        let live = self.live_store()?;
+        let archive = self.archive()?;
+        let kubernetes = kube::Config::infer()
+            .await
+            .map_err(|error| Error::KubernetesConfig(error.into()))?;
+        let client = kube::Client::try_from(kubernetes)
+            .map_err(|error| Error::KubernetesConfig(error.into()))?;
+        let pool = database::connect(&self.database_url()?).await?;
+        Ok(Parts {
+            pool,
+            client,
+            live,
+            archive,
+            tokens,
+            settings,
+        })
+    }
+
+    /// The first administrator, where one is configured.
+    ///
+    /// # Errors
+    /// [`Error::File`] when the password cannot be read.
+    pub fn admin(&self) -> Result<Option<Admin>, Error> {
+        let (Some(email), Some(path)) = (&self.admin_email, &self.admin_password_file) else {
+            return Ok(None);
+        };
+        Ok(Some(Admin {
+            email: email.clone(),
+            password: read_secret("the administrator's password", path)?,
+        }))
+    }
+
+    fn database_url(&self) -> Result<SecretString, Error> {
+        match (&self.database_url, &self.database_url_file) {
+            (Some(url), _) => Ok(url.clone()),
+            (None, Some(path)) => read_secret("the database URL", path),
+            (None, None) => Err(Error::NoDatabase),
+        }
+    }
+
+    fn live_store(&self) -> Result<Arc<dyn LiveLog>, Error> {
+        match self.live_store.strip_prefix("hub:") {
+            Some(path) if path.starts_with('/') => Ok(Arc::new(HubClient::new(path))),
+            _ => Err(Error::Setting {
+                name: "CODEX_LIVE_STORE",
+                value: self.live_store.clone(),
+                expected: "write hub:/path/to.sock, the socket of the operator",
+            }),
+        }
+    }
+
+    fn archive(&self) -> Result<Arc<dyn Archive>, Error> {
+        match self.archive.strip_prefix("file://") {
+            Some(path) if path.starts_with('/') => Ok(Arc::new(DirArchive::new(path))),
+            _ => Err(Error::Setting {
+                name: "CODEX_ARCHIVE",
+                value: self.archive.clone(),
+                expected: "write file:///folder",
+            }),
+        }
+    }
+
+    fn origins(&self) -> Result<Vec<HeaderValue>, Error> {
+        let mut origins = Vec::new();
+        for origin in self.cors_origins.iter().map(|origin| origin.trim()) {
+            let is_origin = (origin.starts_with("https://") || origin.starts_with("http://"))
+                && origin.matches('/').count() == 2;
+            let value = HeaderValue::from_str(origin).ok().filter(|_| is_origin);
+            origins.push(value.ok_or_else(|| Error::Setting {
+                name: "CODEX_CORS_ORIGINS",
+                value: origin.to_owned(),
+                expected: "write origins without a path, for example https://app.example.com",
+            })?);
+        }
+        Ok(origins)
+    }
+}
+
+/// The content of a file without the line end that editors add.
+fn read_secret(what: &'static str, path: &std::path::Path) -> Result<SecretString, Error> {
+    let text: SecretString = std::fs::read_to_string(path)
+        .map_err(|source| Error::File {
+            what,
+            path: path.to_owned(),
+            source,
+        })?
+        .into();
+    Ok(text.expose_secret().trim_end_matches(['\r', '\n']).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    fn config(arguments: &[&str]) -> Config {
+        let required = [
+            "codex-gateway",
+            "--live-store",
+            "hub:/run/hub.sock",
+            "--archive",
+            "file:///srv/archive",
+            "--jwt-key-file",
+            "/k",
+        ];
+        Config::try_parse_from(required.iter().chain(arguments)).unwrap()
+    }
+
+    #[test]
+    fn origins_are_checked() {
+        let good = config(&["--cors-origins", "https://a.example, http://localhost:3000"]);
+        assert_eq!(good.origins().unwrap().len(), 2);
+        for bad in ["*", "https://a.example/", "a.example", "null"] {
+            assert!(config(&["--cors-origins", bad]).origins().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn stores_are_checked() {
+        assert!(config(&[]).live_store().is_ok());
+        assert!(config(&["--live-store", "redis://x"]).live_store().is_err());
+        assert!(config(&["--archive", "/x"]).archive().is_err());
+        assert!(matches!(
+            config(&[]).database_url(),
+            Err(Error::NoDatabase)
+        ));
+    }
+}

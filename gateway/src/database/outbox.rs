@@ -1,0 +1,158 @@
+//! What Kubernetes still has to hear of: new tasks, and requests to end some.
+//!
+//! A row with `outbox_at` in the past is due. Whoever claims it moves `outbox_at` ahead by [`LEASE`], works, and then settles
+//! the row or puts it back; a dispatcher that dies in between leaves a row that becomes due again. No transaction is open
+//! while Kubernetes is asked.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::status::{TaskStatus, status_columns};
+
+/// For how long a claimed row is left alone. Longer than any call to Kubernetes may take.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// A row that is due.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Entry {
+    /// The id of the task.
+    pub id: Uuid,
+    /// The name of the `CodexTask`.
+    pub name: String,
+    /// Who asked.
+    pub owner: String,
+    /// What Codex shall do.
+    pub prompt: String,
+    /// The folder, normalised.
+    pub cwd: Option<String>,
+    /// Environment variables.
+    pub env: Json<std::collections::BTreeMap<String, String>>,
+    /// The model.
+    pub model: Option<String>,
+    /// The time limit.
+    pub timeout_seconds: Option<i64>,
+    /// When the end was asked for.
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// When the `CodexTask` was known to exist.
+    pub cr_created_at: Option<DateTime<Utc>>,
+    /// How often this was tried, this time included.
+    pub outbox_attempts: i32,
+}
+
+/// Claims up to `limit` rows that are due, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn claim(pool: &PgPool, limit: i64) -> Result<Vec<Entry>, sqlx::Error> {
+    let mut entries: Vec<Entry> = sqlx::query_as(
+        "UPDATE tasks SET outbox_at = now() + $2, outbox_attempts = outbox_attempts + 1 \
+         WHERE id IN (SELECT id FROM tasks WHERE outbox_at <= now() ORDER BY outbox_at, id LIMIT $1 FOR UPDATE SKIP LOCKED) \
+         RETURNING id, name, owner, prompt, cwd, env, model, timeout_seconds, cancel_requested_at, cr_created_at, outbox_attempts",
+    )
+    .bind(limit)
+    .bind(LEASE)
+    .fetch_all(pool)
+    .await?;
+    // UUIDv7 sorts by time; UPDATE promises no order.
+    entries.sort_by_key(|entry| entry.id);
+    Ok(entries)
+}
+
+/// The `CodexTask` exists. Answers whether the end of the task has been asked for in the meantime, which it was not told.
+///
+/// # Errors
+/// Those of the database.
+pub async fn settle_created(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error> {
+    let cancel: Option<bool> = sqlx::query_scalar(
+        "UPDATE tasks SET cr_created_at = COALESCE(cr_created_at, now()), outbox_at = NULL, outbox_attempts = 0 \
+         WHERE id = $1 RETURNING cancel_requested_at IS NOT NULL",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await?;
+    Ok(cancel.unwrap_or(false))
+}
+
+/// The request to end the task was delivered, or there is nothing that it could be delivered to.
+///
+/// # Errors
+/// Those of the database.
+pub async fn settle_canceled(pool: &PgPool, id: Uuid, in_cluster: bool) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE tasks SET outbox_at = NULL, outbox_attempts = 0, \
+         cr_created_at = CASE WHEN $2 THEN COALESCE(cr_created_at, now()) ELSE cr_created_at END WHERE id = $1",
+    )
+    .bind(id)
+    .bind(in_cluster)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Puts a row back, to be tried again after `delay`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn postpone(pool: &PgPool, id: Uuid, delay: Duration) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE tasks SET outbox_at = now() + $2 WHERE id = $1")
+        .bind(id)
+        .bind(delay)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Kubernetes refuses the task for good. Answers with the new state, or with nothing when the task had ended already.
+///
+/// # Errors
+/// Those of the database.
+pub async fn reject(
+    pool: &PgPool,
+    id: Uuid,
+    reason: &str,
+    message: &str,
+) -> Result<Option<TaskStatus>, sqlx::Error> {
+    sqlx::query_as(concat!(
+        "UPDATE tasks SET state = CASE WHEN state = 'queued' THEN 'error' ELSE state END, \
+         reason = CASE WHEN state = 'queued' THEN $2 ELSE reason END, \
+         message = CASE WHEN state = 'queued' THEN $3 ELSE message END, \
+         queue_position = NULL, finished_at = COALESCE(finished_at, now()), updated_at = now(), \
+         outbox_at = NULL, revision = revision + 1 \
+         WHERE id = $1 AND cr_created_at IS NULL RETURNING ",
+        status_columns!()
+    ))
+    .bind(id)
+    .bind(reason)
+    .bind(message)
+    .fetch_optional(pool)
+    .await
+}
+
+/// Makes a row due whose request to end has not reached Kubernetes; answers whether it did.
+///
+/// # Errors
+/// Those of the database.
+pub async fn repeat_cancel(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE tasks SET outbox_at = now() \
+         WHERE id = $1 AND cancel_requested_at IS NOT NULL AND outbox_at IS NULL",
+    )
+    .bind(id)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// How many rows wait.
+///
+/// # Errors
+/// Those of the database.
+pub async fn pending(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM tasks WHERE outbox_at IS NOT NULL")
+        .fetch_one(pool)
+        .await
+}

@@ -1,0 +1,125 @@
+//! Everything together.
+
+use std::sync::Arc;
+
+use codex_tasklog::Reader;
+use kube::Api;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Parts};
+use crate::auth::password::{self, Passwords};
+use crate::auth::throttle::Throttle;
+use crate::cluster::repositories::Repositories;
+use crate::cluster::{dispatcher, finalizers, recorder};
+use crate::config::Admin;
+use crate::database::users::{self, NewUser};
+use crate::error::Error;
+use crate::http::handlers::users::check_email;
+use crate::http::{router, serve};
+use crate::metrics::Metrics;
+use crate::tasks::states::TaskStates;
+
+/// Runs a gateway until `shutdown`.
+///
+/// # Errors
+/// [`Error::PartEnded`] when a part has ended that should not have.
+pub async fn run(
+    listener: TcpListener,
+    parts: Parts,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let passwords = Passwords::new()
+        .await
+        .map_err(|error| Error::AdminPassword(error.to_string()))?;
+    let (repositories, feed) = Repositories::new();
+    let app = Arc::new(App {
+        reader: Reader::new(Arc::clone(&parts.live), Arc::clone(&parts.archive)),
+        pool: parts.pool,
+        client: parts.client,
+        live: parts.live,
+        archive: parts.archive,
+        tokens: parts.tokens,
+        passwords,
+        throttle: Throttle::default(),
+        repositories,
+        states: TaskStates::default(),
+        outbox: Notify::new(),
+        metrics: Metrics::default(),
+        settings: parts.settings,
+        shutdown: shutdown.clone(),
+    });
+    let namespace = &app.settings.namespace;
+    let (changes, queue) = mpsc::channel(finalizers::QUEUE);
+
+    let mut running = JoinSet::new();
+    let mut start = |name: &'static str, part: futures::future::BoxFuture<'static, ()>| {
+        running.spawn(async move {
+            part.await;
+            name
+        });
+    };
+    let watched = Api::namespaced(app.client.clone(), namespace);
+    start(
+        "watch of the repositories",
+        Box::pin(feed.run(watched, shutdown.clone())),
+    );
+    start("dispatcher", Box::pin(dispatcher::run(Arc::clone(&app))));
+    start(
+        "recorder",
+        Box::pin(recorder::run(Arc::clone(&app), changes)),
+    );
+    start(
+        "finalizer worker",
+        Box::pin(finalizers::run(Arc::clone(&app), queue)),
+    );
+    let routes = router::router(&app);
+    start(
+        "HTTP server",
+        Box::pin(serve::serve(listener, routes, shutdown.clone())),
+    );
+
+    let mut first_failure = None;
+    while let Some(ended) = running.join_next().await {
+        if !shutdown.is_cancelled() {
+            // A part that panicked or gave up leaves a gateway that looks well and is not.
+            let name = ended.unwrap_or("part of the gateway that panicked");
+            first_failure = Some(Error::PartEnded(name));
+            shutdown.cancel();
+        }
+    }
+    app.pool.close().await;
+    first_failure.map_or(Ok(()), Err)
+}
+
+/// Makes the first administrator when there is no user at all.
+///
+/// # Errors
+/// [`Error::AdminPassword`], [`Error::Setting`] or [`Error::Bootstrap`].
+pub async fn bootstrap(pool: &sqlx::PgPool, admin: Admin) -> Result<(), Error> {
+    check_email(&admin.email).map_err(|_| Error::Setting {
+        name: "CODEX_ADMIN_EMAIL",
+        value: admin.email.clone(),
+        expected: "write an email address",
+    })?;
+    if users::exist(pool).await.map_err(Error::Bootstrap)? {
+        return Ok(());
+    }
+    let hash = password::hash(admin.password)
+        .await
+        .map_err(|error| Error::AdminPassword(error.to_string()))?;
+    let user = NewUser {
+        email: &admin.email,
+        password_hash: &hash,
+        role: "admin",
+    };
+    if users::create_first(pool, &user)
+        .await
+        .map_err(Error::Bootstrap)?
+    {
+        tracing::info!("the first administrator is made");
+    }
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! Every error of the API has one form: `{"error":{"code","message","request_id","details"?}}`.
+//!
+//! Handlers answer with an [`ApiError`]; the outermost layer turns it, and every bare error status that some layer made, into the
+//! envelope, because only there the id of the request is known for sure.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::auth::session::SessionError;
+use crate::tasks::validate::Invalid;
+
+/// Why a request failed, in the words of the API.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The request breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The request is not understood.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The body is JSON, but not of the form that is asked for.
+    #[error("{0}")]
+    WrongShape(String),
+    /// Nobody is logged in.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// Whoever is logged in may not do this.
+    #[error("only administrators may do this")]
+    Forbidden,
+    /// There is no such thing, or it belongs to somebody else.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// The path exists, but not with this method.
+    #[error("this path does not know the method; see the Allow header")]
+    MethodNotAllowed,
+    /// The state of things forbids it.
+    #[error("{message}")]
+    Conflict {
+        /// A word for programs.
+        code: &'static str,
+        /// Words for people.
+        message: String,
+    },
+    /// The body is too long.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The body is not JSON.
+    #[error("send JSON with the header Content-Type: application/json")]
+    UnsupportedMediaType,
+    /// Too many attempts.
+    #[error("too many attempts; try again in {} seconds", seconds(*.0))]
+    TooManyRequests(Duration),
+    /// A store is away.
+    #[error("{store} cannot be reached now; try again later")]
+    Unavailable {
+        /// Which one.
+        store: &'static str,
+        /// Why, for the log.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// It took too long.
+    #[error("the request took too long; try again later")]
+    TimedOut,
+    /// A mistake of the gateway.
+    #[error("something went wrong inside the gateway; its log says what, under the id of this request")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ApiError {
+    /// The status and the word for programs.
+    #[must_use]
+    pub const fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::WrongShape(_) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_shape"),
+            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Conflict { code, .. } => (StatusCode::CONFLICT, code),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            }
+            Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    fn details(&self) -> Option<Value> {
+        match self {
+            Self::Invalid(invalid) => Some(json!({ "field": invalid.field })),
+            Self::Unavailable { store, .. } => Some(json!({ "store": store })),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests(wait) => Some(seconds(*wait)),
+            Self::Unavailable { .. } | Self::TimedOut => Some(2),
+            _ => None,
+        }
+    }
+}
+
+/// Rounded up, so that whoever waits as long as told does not come too early.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_away(&error) {
+            return Self::Unavailable {
+                store: "database",
+                source: Some(error.into()),
+            };
+        }
+        Self::Internal(error.into())
+    }
+}
+
+/// Whether the database cannot be reached or does not take requests, as opposed to a mistake in one.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // Connection exceptions, resources, operator intervention (shutdown, cancelled statements), lock timeouts.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "53", "57", "55P03", "25006"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Refused => Self::Unauthenticated("email or password is wrong"),
+            SessionError::RefreshRefused => {
+                Self::Unauthenticated("the refresh token is not good any more; log in again")
+            }
+            SessionError::Throttled(wait) => Self::TooManyRequests(wait),
+            SessionError::Database(error) => error.into(),
+            SessionError::Sign(error) => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// What the outermost layer makes the envelope of.
+#[derive(Clone, Debug)]
+struct Pending {
+    code: &'static str,
+    message: String,
+    details: Option<Value>,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.code();
+        match &self {
+            Self::Internal(source) => {
+                tracing::error!(error = %source, "a request failed");
+            }
+            Self::Unavailable {
+                store,
+                source: Some(source),
+            } => tracing::warn!(store, error = %source, "a store is away"),
+            _ => {}
+        }
+        let mut response = status.into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"codex\""),
+            );
+        }
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(Pending {
+            code,
+            message: self.to_string(),
+            details: self.details(),
+        });
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Inner<'a>,
+}
+
+#[derive(Serialize)]
+struct Inner<'a> {
+    code: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Value>,
+}
+
+/// Gives an error its envelope; other responses pass.
+pub fn render(mut response: Response, request_id: &str) -> Response {
+    let status = response.status();
+    let pending = match response.extensions_mut().remove::<Pending>() {
+        Some(pending) => pending,
+        None if status.is_client_error() || status.is_server_error() => bare(status),
+        None => return response,
+    };
+    let envelope = Envelope {
+        error: Inner {
+            code: pending.code,
+            message: &pending.message,
+            request_id,
+            details: pending.details,
+        },
+    };
+    let body = serde_json::to_vec(&envelope).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    *response.body_mut() = Body::from(body);
+    response
+}
+
+/// For statuses that a layer made without an [`ApiError`].
+fn bare(status: StatusCode) -> Pending {
+    let error = match status {
+        StatusCode::NOT_FOUND => ApiError::NotFound("there is nothing at this path"),
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::UnsupportedMediaType,
+        status if status.is_client_error() => {
+            ApiError::BadRequest("the request is not understood".to_owned())
+        }
+        _ => ApiError::Internal("a layer failed".into()),
+    };
+    Pending {
+        code: error.code().1,
+        message: error.to_string(),
+        details: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_rounded_up() {
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(2)), 2);
+        assert_eq!(seconds(Duration::from_millis(2001)), 3);
+    }
+
+    #[tokio::test]
+    async fn bare_statuses_get_an_envelope_and_others_pass() {
+        let response = render(StatusCode::METHOD_NOT_ALLOWED.into_response(), "r1");
+        let body = axum::body::to_bytes(response.into_body(), 4096)
+            .await
+            .unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"]["code"], "method_not_allowed");
+        assert_eq!(body["error"]["request_id"], "r1");
+        let fine = render("fine".into_response(), "r2");
+        assert_eq!(fine.status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,106 @@
+//! Extractors whose refusals are in the words of the API.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Json, Path, Query, Request};
+use http::StatusCode;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::envelope::ApiError;
+use super::request::RequestId;
+use crate::app::App;
+
+/// A body of JSON.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        match Json::<T>::from_request(request, app).await {
+            Ok(Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::JsonDataError(error)) => {
+                Err(ApiError::WrongShape(error.body_text()))
+            }
+            Err(JsonRejection::JsonSyntaxError(error)) => {
+                Err(ApiError::BadRequest(error.body_text()))
+            }
+            Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::UnsupportedMediaType),
+            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ApiError::TooLarge(app.settings.max_body))
+            }
+            Err(error) => Err(ApiError::BadRequest(error.body_text())),
+        }
+    }
+}
+
+/// The parameters of a query.
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let Query(value) = Query::<T>::from_request_parts(parts, app)
+            .await
+            .map_err(|error| ApiError::BadRequest(error.body_text()))?;
+        Ok(Self(value))
+    }
+}
+
+/// The id of a task in the path. What is no id is the id of no task.
+pub struct TaskId(pub Uuid);
+
+impl FromRequestParts<Arc<App>> for TaskId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let Path(text) = Path::<String>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| NO_TASK)?;
+        // Other spellings of a UUID would be other keys in the log and in the archive.
+        let id: Uuid = text.parse().map_err(|_| NO_TASK)?;
+        if id.to_string() != text {
+            return Err(NO_TASK);
+        }
+        Ok(Self(id))
+    }
+}
+
+/// The answer for tasks that do not exist and for those of other people.
+pub const NO_TASK: ApiError = ApiError::NotFound("there is no such task");
+
+/// Where a request comes from.
+pub struct Origin {
+    /// The address of the other end of the connection.
+    pub address: IpAddr,
+    /// The id of the request.
+    pub request_id: String,
+}
+
+impl FromRequestParts<Arc<App>> for Origin {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &Arc<App>,
+    ) -> Result<Self, std::convert::Infallible> {
+        let address = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+        let request_id = parts
+            .extensions
+            .get::<RequestId>()
+            .map(|id| id.0.to_string())
+            .unwrap_or_default();
+        Ok(Self {
+            address,
+            request_id,
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use http::header;
+use serde_json::json;
+
+use crate::app::App;
+use crate::database::outbox;
+use crate::http::envelope::ApiError;
+use crate::http::request::Quiet;
+
+/// How long a store may take to show that it is there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// `GET /healthz`: the process answers.
+pub async fn healthz() -> Response {
+    (Extension(Quiet), Json(json!({ "status": "ok" }))).into_response()
+}
+
+/// `GET /readyz`: so do the database and Kubernetes.
+///
+/// # Errors
+/// 503 with the store that is away.
+pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let (database, kubernetes) = tokio::join!(
+        tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&app.pool)),
+        tokio::time::timeout(PATIENCE, app.client.apiserver_version()),
+    );
+    let away = |store| ApiError::Unavailable {
+        store,
+        source: None,
+    };
+    if !matches!(database, Ok(Ok(_))) {
+        return Err(away("database"));
+    }
+    if !matches!(kubernetes, Ok(Ok(_))) || app.repositories.all().is_none() {
+        return Err(away("kubernetes"));
+    }
+    Ok((Extension(Quiet), Json(json!({ "status": "ready" }))).into_response())
+}
+
+/// `GET /metrics`
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let pending = tokio::time::timeout(PATIENCE, outbox::pending(&app.pool)).await;
+    let text = app.metrics.render(pending.ok().and_then(Result::ok));
+    let content_type = "text/plain; version=0.0.4; charset=utf-8";
+    (
+        Extension(Quiet),
+        [(header::CONTENT_TYPE, content_type)],
+        text,
+    )
+        .into_response()
+}

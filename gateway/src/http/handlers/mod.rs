@@ -1,0 +1,9 @@
+//! The handlers, one module for each part of the API.
+
+pub mod auth;
+pub mod health;
+pub mod repositories;
+pub mod task_record;
+pub mod task_stream;
+pub mod tasks;
+pub mod users;

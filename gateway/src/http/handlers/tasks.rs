@@ -1,0 +1,214 @@
+//! `/api/tasks`: submit, list, look at, cancel.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use codex_crds::Phase;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::app::App;
+use crate::database::tasks::{self, Accepted, Canceled, Idempotency, Query};
+use crate::http::envelope::ApiError;
+use crate::http::extract::{Body, NO_TASK, Parameters, TaskId};
+use crate::http::identity::Identity;
+use crate::http::record::{Receipt, Task};
+use crate::tasks::validate::{Invalid, TaskRequest};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The longest `Idempotency-Key`, in bytes.
+const MAX_KEY: usize = 255;
+/// The most tasks that one page of a list has.
+const MAX_LIMIT: i64 = 200;
+/// The highest `offset`: past that a filter finds things, paging does not.
+const MAX_OFFSET: i64 = 1_000_000;
+
+/// `POST /api/tasks`. Once it is answered with 201, the task is on record and will run.
+///
+/// # Errors
+/// 400 when a rule is broken, 409 when an `Idempotency-Key` is used for something else, 503 when a store is away.
+pub async fn create_task(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    headers: HeaderMap,
+    Body(request): Body<TaskRequest>,
+) -> Result<Response, ApiError> {
+    let idempotency = idempotency(&headers, &request)?;
+    let repositories = app.repositories.entries().ok_or(ApiError::Unavailable {
+        store: "kubernetes",
+        source: None,
+    })?;
+    let mut task = request.validate(&repositories, &app.settings.env_policy)?;
+    task.idempotency = idempotency;
+    let (status, replayed) = match tasks::accept(&app.pool, &identity.actor(), &task).await? {
+        Accepted::Created(status) => {
+            app.outbox.notify_one();
+            app.metrics.tasks_accepted.increment();
+            tracing::info!(task.id = %status.id, "a task is accepted");
+            (status, false)
+        }
+        Accepted::Repeated(status) => (status, true),
+        Accepted::KeyReused => {
+            return Err(ApiError::Conflict {
+                code: "idempotency_key_reused",
+                message: "this Idempotency-Key was used for another request; use a new one".to_owned(),
+            });
+        }
+    };
+    let location = format!("/api/tasks/{}", status.id);
+    let mut response = (StatusCode::CREATED, Json(Receipt::from(&status))).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    if replayed {
+        response
+            .headers_mut()
+            .insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+fn idempotency(
+    headers: &HeaderMap,
+    request: &TaskRequest,
+) -> Result<Option<Idempotency>, ApiError> {
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=MAX_KEY).contains(&key.len()))
+        .ok_or_else(|| Invalid {
+            field: "Idempotency-Key",
+            message: format!("Idempotency-Key must be 1 to {MAX_KEY} visible characters"),
+        })?;
+    // The parsed request and not its bytes: white space and the order of keys make no difference.
+    let canonical =
+        serde_json::to_vec(request).map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(Some(Idempotency {
+        key: key.to_owned(),
+        request_hash: Sha256::digest(canonical).to_vec(),
+    }))
+}
+
+/// The query of a list.
+#[derive(Deserialize)]
+pub struct ListQuery {
+    offset: Option<i64>,
+    limit: Option<i64>,
+    status: Option<String>,
+    q: Option<String>,
+}
+
+/// A page of tasks.
+#[derive(Serialize)]
+pub struct Page {
+    tasks: Vec<Task>,
+    total: i64,
+    offset: i64,
+    limit: i64,
+}
+
+/// `GET /api/tasks`, newest first.
+///
+/// # Errors
+/// 400 for a parameter that is out of bounds.
+pub async fn list_tasks(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Json<Page>, ApiError> {
+    let offset = bounded("offset", query.offset.unwrap_or(0), 0, MAX_OFFSET)?;
+    let limit = bounded("limit", query.limit.unwrap_or(50), 1, MAX_LIMIT)?;
+    let phase = query
+        .status
+        .filter(|status| !status.is_empty())
+        .map(|status| {
+            status.parse::<Phase>().map_err(|error| Invalid {
+                field: "status",
+                message: error.to_string(),
+            })
+        })
+        .transpose()?;
+    let text = query.q.filter(|text| !text.is_empty());
+    if text
+        .as_ref()
+        .is_some_and(|text| text.contains('\0') || text.len() > 1000)
+    {
+        let message = "q must have at most 1000 bytes and no NUL character".to_owned();
+        return Err(Invalid {
+            field: "q",
+            message,
+        }
+        .into());
+    }
+    let query = Query {
+        scope: identity.scope(),
+        offset,
+        limit,
+        phase,
+        text,
+    };
+    let (rows, total) = tasks::list(&app.pool, &query).await?;
+    Ok(Json(Page {
+        tasks: rows.into_iter().map(Task::from).collect(),
+        total,
+        offset,
+        limit,
+    }))
+}
+
+fn bounded(field: &'static str, value: i64, lowest: i64, highest: i64) -> Result<i64, Invalid> {
+    if (lowest..=highest).contains(&value) {
+        return Ok(value);
+    }
+    Err(Invalid {
+        field,
+        message: format!("{field} must be between {lowest} and {highest}"),
+    })
+}
+
+/// `GET /api/tasks/{id}`
+///
+/// # Errors
+/// 404.
+pub async fn get_task(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    TaskId(id): TaskId,
+) -> Result<Json<Task>, ApiError> {
+    let row = tasks::find(&app.pool, identity.scope(), id).await?;
+    Ok(Json(row.ok_or(NO_TASK)?.into()))
+}
+
+/// `DELETE /api/tasks/{id}`: asks for the end. 200 when the task has ended with that, 202 when it is about to.
+///
+/// # Errors
+/// 404, and 409 when the task had ended before.
+pub async fn cancel_task(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    TaskId(id): TaskId,
+) -> Result<(StatusCode, Json<Receipt>), ApiError> {
+    let outcome = tasks::cancel(&app.pool, &identity.actor(), identity.scope(), id).await?;
+    let (code, status) = match outcome {
+        Canceled::AtOnce(status) => (StatusCode::OK, status),
+        Canceled::Requested(status) => (StatusCode::ACCEPTED, status),
+        Canceled::NotFound => return Err(NO_TASK),
+        Canceled::AlreadyFinal(phase) => {
+            return Err(ApiError::Conflict {
+                code: "task_already_finished",
+                message: format!("the task has ended already: {phase}"),
+            });
+        }
+    };
+    tracing::info!(task.id = %id, "the end of a task is asked for");
+    app.states.publish(&status);
+    app.outbox.notify_one();
+    Ok((code, Json(Receipt::from(&status))))
+}

@@ -1,0 +1,11 @@
+//! HTTP: routes, what goes around them, and the handlers.
+
+pub mod envelope;
+pub mod extract;
+pub mod handlers;
+pub mod identity;
+pub mod pages;
+pub mod record;
+pub mod request;
+pub mod router;
+pub mod serve;

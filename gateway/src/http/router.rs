@@ -1,0 +1,109 @@
+//! All routes.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::{HeaderName, Method, header};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::envelope::ApiError;
+use super::handlers::{auth, health, repositories, task_record, task_stream, tasks, users};
+use super::{pages, request};
+use crate::app::App;
+
+/// How long an answer may take to begin; how long it takes to go through is up to the client.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The routes, with everything around them.
+pub fn router(app: &Arc<App>) -> Router {
+    let mut routes = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/auth/login", post(auth::login))
+        .route("/auth/refresh", post(auth::refresh))
+        .route("/auth/logout", post(auth::logout))
+        .route("/api/tasks", get(tasks::list_tasks).post(tasks::create_task))
+        .route("/api/tasks/{id}", get(tasks::get_task).delete(tasks::cancel_task))
+        .route("/api/tasks/{id}/stream", get(task_stream::stream_task))
+        .route("/api/tasks/{id}/log", get(task_record::get_log))
+        .route("/api/tasks/{id}/patch", get(task_record::get_patch))
+        .route("/api/repositories", get(repositories::list_repositories))
+        .route("/api/users", post(users::create_user))
+        // Whatever else begins like the API is none of it, and no page either.
+        .route("/api/{*rest}", axum::routing::any(unknown))
+        .route("/auth/{*rest}", axum::routing::any(unknown));
+    routes = match &app.settings.web_dir {
+        Some(dir) => routes.fallback_service(pages::folder(dir)),
+        None => routes.merge(pages::built_in()).fallback(unknown),
+    };
+    let mut routes = routes
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(app.settings.max_body))
+        .layer(middleware::from_fn(time_out))
+        .layer(CatchPanicLayer::custom(panicked));
+    if !app.settings.cors_origins.is_empty() {
+        routes = routes.layer(cors(app));
+    }
+    routes
+        .layer(middleware::from_fn(request::secure))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(app),
+            request::around,
+        ))
+        .with_state(Arc::clone(app))
+}
+
+/// Whether a route is a page, or a part of one.
+#[must_use]
+pub fn is_page(route: &str) -> bool {
+    let is_api = ["/api/", "/auth/"].iter().any(|prefix| route.starts_with(prefix));
+    !is_api && !matches!(route, "/healthz" | "/readyz" | "/metrics")
+}
+
+fn cors(app: &App) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(app.settings.cors_origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
+            request::REQUEST_ID,
+        ])
+        .expose_headers([request::REQUEST_ID, header::RETRY_AFTER, header::LOCATION])
+        .max_age(Duration::from_secs(600))
+}
+
+async fn unknown() -> ApiError {
+    ApiError::NotFound("there is nothing at this path")
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::MethodNotAllowed
+}
+
+/// The body of a stream goes on after this; only the wait for its beginning is bounded.
+async fn time_out(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::TimedOut.into_response(),
+    }
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+        .unwrap_or_else(|| "a handler panicked".to_owned());
+    ApiError::Internal(message.into()).into_response()
+}

@@ -1,0 +1,123 @@
+//! The rules for a new task. The same rules stand in the schema of the resource and in the operator; here they are told to the
+//! person who can still do something about it.
+
+use std::collections::BTreeMap;
+
+use codex_crds::allow_list::{self, Entry};
+use codex_crds::env_policy::EnvPolicy;
+use codex_crds::limits::{
+    MAX_MODEL_BYTES, MAX_PROMPT_BYTES, MAX_TIMEOUT_SECONDS, MIN_TIMEOUT_SECONDS,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::database::tasks::NewTask;
+
+/// The body of `POST /api/tasks`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskRequest {
+    /// What Codex shall do.
+    pub prompt: String,
+    /// Absolute folder inside an allow-listed repository.
+    #[serde(default)]
+    pub cwd: Option<String>,
+    /// Environment variables for Codex and its commands.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// The model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The time limit.
+    #[serde(default)]
+    pub timeout_seconds: Option<i64>,
+}
+
+/// Which rule a request breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Invalid {
+    /// The field of the request.
+    pub field: &'static str,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl TaskRequest {
+    /// The task that the request asks for.
+    ///
+    /// # Errors
+    /// [`Invalid`] for the first rule that is broken.
+    pub fn validate(self, repositories: &[Entry], policy: &EnvPolicy) -> Result<NewTask, Invalid> {
+        check_prompt(&self.prompt)?;
+        check_model(self.model.as_deref())?;
+        check_timeout(self.timeout_seconds)?;
+        policy
+            .check(&self.env)
+            .map_err(|error| invalid("env", error.to_string()))?;
+        let place = allow_list::resolve(self.cwd.as_deref(), repositories)
+            .map_err(|error| invalid("cwd", error.to_string()))?;
+        Ok(NewTask {
+            prompt: self.prompt,
+            cwd: place.cwd,
+            repository: place.repository,
+            env: self.env,
+            model: self.model,
+            timeout_seconds: self.timeout_seconds,
+            idempotency: None,
+        })
+    }
+}
+
+fn check_prompt(prompt: &str) -> Result<(), Invalid> {
+    if prompt.trim().is_empty() {
+        return Err(invalid("prompt", "prompt is empty; say what Codex shall do"));
+    }
+    if prompt.len() > MAX_PROMPT_BYTES {
+        let message = format!(
+            "prompt has {} bytes; at most {MAX_PROMPT_BYTES} are allowed. Put long material into the repository and \
+             refer to it",
+            prompt.len()
+        );
+        return Err(invalid("prompt", message));
+    }
+    if prompt.contains('\0') {
+        return Err(invalid("prompt", "prompt has a NUL character; remove it"));
+    }
+    Ok(())
+}
+
+/// The pattern is the one of the resource: `^[A-Za-z0-9][A-Za-z0-9._:/-]*$`.
+fn check_model(model: Option<&str>) -> Result<(), Invalid> {
+    let Some(model) = model else { return Ok(()) };
+    let starts_well = model.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let goes_on_well = model
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte));
+    if starts_well && goes_on_well && model.len() <= MAX_MODEL_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "model must start with a letter or digit and go on with letters, digits and . _ : / -, at most {MAX_MODEL_BYTES} \
+         characters"
+    );
+    Err(invalid("model", message))
+}
+
+fn check_timeout(seconds: Option<i64>) -> Result<(), Invalid> {
+    match seconds {
+        Some(seconds) if !(MIN_TIMEOUT_SECONDS..=MAX_TIMEOUT_SECONDS).contains(&seconds) => {
+            let message = format!(
+                "timeout_seconds is {seconds}; it must be between {MIN_TIMEOUT_SECONDS} and {MAX_TIMEOUT_SECONDS}"
+            );
+            Err(invalid("timeout_seconds", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn invalid(field: &'static str, message: impl Into<String>) -> Invalid {
+    Invalid {
+        field,
+        message: message.into(),
+    }
+}

@@ -1,0 +1,335 @@
+//! What the operator planned for this task: the environment of the container, read once.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::Uri;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::harden::Secrets;
+
+/// Variables of the task's own, with this in front of their names.
+const TASK_ENV_PREFIX: &str = "CODEX_ENV_";
+/// What the runner may take after SIGTERM, in seconds, when nothing else is said.
+const DEFAULT_GRACE_SECONDS: u64 = 20;
+/// Where programs are when the image does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Everything that the runner needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// `CODEX_TASK_ID`: the id of the task.
+    pub task_id: String,
+    /// `CODEX_TASK_PROMPT_FILE`: a file with the prompt.
+    pub prompt_file: PathBuf,
+    /// `CODEX_TASK_CWD`: the absolute folder to work in, in terms of the repository volume.
+    pub cwd: PathBuf,
+    /// `CODEX_REPOSITORY_PATH`: where the repository is mounted, read-only.
+    pub repository: PathBuf,
+    /// `CODEX_MODEL`: the model; without it Codex decides.
+    pub model: Option<String>,
+    /// `CODEX_POD_PROXY_URL`: the pod-proxy, an `http` address.
+    pub pod_proxy: Uri,
+    /// `CODEX_TASK_TOKEN`: what the pod-proxy asks for.
+    pub token: SecretString,
+    /// `CODEX_FRAME_NONCE`: the mark of the runner's frames.
+    pub nonce: SecretString,
+    /// `CODEX_GRACE_SECONDS`: what may pass between SIGTERM and the end, everything included.
+    pub grace: Duration,
+    /// `CODEX_ENV_<NAME>`: variables of the task, by NAME.
+    pub env: BTreeMap<OsString, OsString>,
+    /// `CODEX_MCP_SERVERS`: servers for Codex, as the JSON of `CodexRepositorySpec.mcpServers`.
+    pub mcp_servers: BTreeMap<String, McpServer>,
+    /// `CODEX_BIN`: the program; by default where the image has it.
+    pub codex: PathBuf,
+    /// `CODEX_WORKSPACE`: an empty, writable folder for the copy; by default `/workspace`.
+    pub workspace: PathBuf,
+    /// `CODEX_HOME`: an empty, writable folder for Codex; by default `/codex-home`.
+    pub codex_home: PathBuf,
+    /// `TMPDIR`: a writable folder; by default `/tmp`.
+    pub temporary: PathBuf,
+    /// `PATH` of the image.
+    pub path: OsString,
+}
+
+/// How Codex starts an MCP server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct McpServer {
+    /// The program.
+    pub command: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Its environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+/// What is wrong with the environment.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A variable is absent or empty.
+    #[error(
+        "{0} is not set; the operator plans it for every task Pod, so start the runner through the operator"
+    )]
+    Missing(&'static str),
+    /// A variable cannot be used.
+    #[error("{name} cannot be used: {problem}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong, and what is right.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads the environment of this process. The secrets have been taken out of it before.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is missing or wrong.
+    pub fn from_env(secrets: Secrets) -> Result<Self, ConfigError> {
+        Self::from_vars(std::env::vars_os().collect(), secrets)
+    }
+
+    fn from_vars(
+        vars: BTreeMap<OsString, OsString>,
+        secrets: Secrets,
+    ) -> Result<Self, ConfigError> {
+        let vars = Vars(vars);
+        Ok(Self {
+            task_id: vars.text("CODEX_TASK_ID")?,
+            prompt_file: vars.path("CODEX_TASK_PROMPT_FILE")?,
+            cwd: vars.path("CODEX_TASK_CWD")?,
+            repository: vars.path("CODEX_REPOSITORY_PATH")?,
+            model: vars
+                .get("CODEX_MODEL")
+                .map(|_| vars.text("CODEX_MODEL"))
+                .transpose()?,
+            pod_proxy: vars.proxy()?,
+            token: required(secrets.token, "CODEX_TASK_TOKEN")?,
+            nonce: required(secrets.nonce, "CODEX_FRAME_NONCE").and_then(check_nonce)?,
+            grace: vars.grace()?,
+            env: vars.task_env(),
+            mcp_servers: vars.mcp_servers()?,
+            codex: vars.path_or("CODEX_BIN", "/opt/codex/bin/codex")?,
+            workspace: vars.path_or("CODEX_WORKSPACE", "/workspace")?,
+            codex_home: vars.path_or("CODEX_HOME", "/codex-home")?,
+            temporary: vars.path_or("TMPDIR", "/tmp")?,
+            path: vars
+                .get("PATH")
+                .map_or_else(|| DEFAULT_PATH.into(), OsStr::to_owned),
+        })
+    }
+}
+
+struct Vars(BTreeMap<OsString, OsString>);
+
+impl Vars {
+    /// An empty variable counts as absent.
+    fn get(&self, name: &str) -> Option<&OsStr> {
+        let value = self.0.get(OsStr::new(name)).map(OsString::as_os_str);
+        value.filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &'static str) -> Result<String, ConfigError> {
+        let value = self.get(name).ok_or(ConfigError::Missing(name))?;
+        let value = value
+            .to_str()
+            .ok_or_else(|| invalid(name, "it is not UTF-8"))?;
+        Ok(value.to_owned())
+    }
+
+    fn path(&self, name: &'static str) -> Result<PathBuf, ConfigError> {
+        let path = PathBuf::from(self.get(name).ok_or(ConfigError::Missing(name))?);
+        if path.is_absolute() {
+            Ok(path)
+        } else {
+            Err(invalid(name, "it has to be an absolute path"))
+        }
+    }
+
+    fn path_or(&self, name: &'static str, default: &str) -> Result<PathBuf, ConfigError> {
+        match self.get(name) {
+            Some(_) => self.path(name),
+            None => Ok(default.into()),
+        }
+    }
+
+    fn proxy(&self) -> Result<Uri, ConfigError> {
+        const NAME: &str = "CODEX_POD_PROXY_URL";
+        let uri: Uri = self
+            .text(NAME)?
+            .parse()
+            .map_err(|error| invalid(NAME, format!("it is not an address: {error}")))?;
+        // The pod-proxy is inside the cluster and the token is good for this task only; the runner speaks no TLS.
+        if uri.scheme_str() != Some("http") || uri.authority().is_none() || uri.query().is_some() {
+            return Err(invalid(NAME, "it has to look like http://HOST:PORT"));
+        }
+        Ok(uri)
+    }
+
+    fn grace(&self) -> Result<Duration, ConfigError> {
+        const NAME: &str = "CODEX_GRACE_SECONDS";
+        if self.get(NAME).is_none() {
+            return Ok(Duration::from_secs(DEFAULT_GRACE_SECONDS));
+        }
+        let seconds = self
+            .text(NAME)?
+            .parse()
+            .ok()
+            .filter(|seconds| (1..=3600).contains(seconds));
+        let seconds = seconds
+            .ok_or_else(|| invalid(NAME, "it has to be a number of seconds from 1 to 3600"))?;
+        Ok(Duration::from_secs(seconds))
+    }
+
+    fn task_env(&self) -> BTreeMap<OsString, OsString> {
+        let own = self.0.iter().filter_map(|(name, value)| {
+            let name = name.as_bytes().strip_prefix(TASK_ENV_PREFIX.as_bytes())?;
+            (!name.is_empty()).then(|| (OsString::from_vec(name.to_owned()), value.clone()))
+        });
+        own.collect()
+    }
+
+    fn mcp_servers(&self) -> Result<BTreeMap<String, McpServer>, ConfigError> {
+        const NAME: &str = "CODEX_MCP_SERVERS";
+        if self.get(NAME).is_none() {
+            return Ok(BTreeMap::new());
+        }
+        serde_json::from_str(&self.text(NAME)?).map_err(|error| {
+            invalid(
+                NAME,
+                format!("it has to be the JSON of the repository's mcpServers: {error}"),
+            )
+        })
+    }
+}
+
+fn required(secret: Option<SecretString>, name: &'static str) -> Result<SecretString, ConfigError> {
+    secret
+        .filter(|secret| !secret.expose_secret().is_empty())
+        .ok_or(ConfigError::Missing(name))
+}
+
+/// The nonce becomes a part of every frame, whose length is bounded.
+fn check_nonce(nonce: SecretString) -> Result<SecretString, ConfigError> {
+    let text = nonce.expose_secret();
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if text.len() > 128 || !is_plain {
+        return Err(invalid(
+            "CODEX_FRAME_NONCE",
+            "it has to be at most 128 letters and digits",
+        ));
+    }
+    Ok(nonce)
+}
+
+fn invalid(name: &'static str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid {
+        name,
+        problem: problem.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets() -> Secrets {
+        Secrets {
+            token: Some("t".into()),
+            nonce: Some("n".into()),
+        }
+    }
+
+    fn vars(change: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
+        let base = [
+            ("CODEX_TASK_ID", "t1"),
+            ("CODEX_TASK_PROMPT_FILE", "/run/codex/prompt"),
+            ("CODEX_TASK_CWD", "/srv/repos/demo"),
+            ("CODEX_REPOSITORY_PATH", "/srv/repos/demo"),
+            ("CODEX_POD_PROXY_URL", "http://127.0.0.1:8787"),
+        ];
+        base.iter()
+            .chain(change)
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_image() {
+        let config = Config::from_vars(vars(&[]), secrets()).unwrap();
+        assert_eq!(config.codex, PathBuf::from("/opt/codex/bin/codex"));
+        assert_eq!(config.workspace, PathBuf::from("/workspace"));
+        assert_eq!(config.grace, Duration::from_secs(20));
+        assert_eq!(config.model, None);
+        assert!(config.env.is_empty() && config.mcp_servers.is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for name in [
+            "CODEX_TASK_ID",
+            "CODEX_TASK_PROMPT_FILE",
+            "CODEX_TASK_CWD",
+            "CODEX_POD_PROXY_URL",
+        ] {
+            let error = Config::from_vars(vars(&[(name, "")]), secrets()).unwrap_err();
+            assert!(
+                error.to_string().starts_with(&format!("{name} is not set")),
+                "{error}"
+            );
+        }
+        let error = Config::from_vars(
+            vars(&[]),
+            Secrets {
+                nonce: None,
+                ..secrets()
+            },
+        )
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("CODEX_FRAME_NONCE is not set"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused() {
+        for (name, value) in [
+            ("CODEX_TASK_CWD", "srv/repos"),
+            ("CODEX_GRACE_SECONDS", "0"),
+            ("CODEX_GRACE_SECONDS", "soon"),
+            ("CODEX_POD_PROXY_URL", "https://proxy"),
+            ("CODEX_POD_PROXY_URL", "127.0.0.1:80"),
+            ("CODEX_MCP_SERVERS", "[]"),
+        ] {
+            let error = Config::from_vars(vars(&[(name, value)]), secrets()).unwrap_err();
+            assert!(
+                matches!(error, ConfigError::Invalid { name: found, .. } if found == name),
+                "{name}={value}"
+            );
+        }
+        let nonce = Secrets {
+            nonce: Some("a\"b".into()),
+            ..secrets()
+        };
+        assert!(Config::from_vars(vars(&[]), nonce).is_err());
+    }
+
+    #[test]
+    fn the_variables_of_the_task_lose_their_prefix() {
+        let given = vars(&[("CODEX_ENV_CI", "1"), ("CODEX_ENV_", "x"), ("OTHER", "2")]);
+        let config = Config::from_vars(given, secrets()).unwrap();
+        assert_eq!(config.env, BTreeMap::from([("CI".into(), "1".into())]));
+    }
+}

@@ -1,0 +1,408 @@
+//! One task from its beginning to its end frame.
+
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use codex_tasklog::{EndReport, Stream};
+use nix::sys::signal::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::pipe::{Receiver, Sender};
+
+use crate::config::Config;
+use crate::engine::{self, Engine, Exec, Line};
+use crate::error::RunnerError;
+use crate::exit;
+use crate::forwarder::Forwarder;
+use crate::output::{self, BEAT_INTERVAL, Lines, Output, RunnerEvent, now};
+use crate::patch::{self, Baseline};
+use crate::process::{Process, Reaper};
+use crate::shutdown::{Phase, Shutdown};
+use crate::workspace::{self, Git, Workspace};
+
+/// How long reading may go on after every process has gone. Only a slow reader of the runner's output takes so long.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// How long the patch may take when nobody waits for the end.
+const PATCH_LIMIT: Duration = Duration::from_secs(60);
+const READ_BYTES: usize = 64 * 1024;
+/// How much of a line of standard error becomes the message of a failure, in bytes.
+const MAX_MESSAGE_BYTES: usize = 500;
+
+/// Runs the task and writes its frames to `sink`, normally standard output. Answers with the exit code of the runner.
+///
+/// The calling process has to be single-purpose: the runner reaps every child, and in the end kills every descendant.
+pub async fn run<W: Write + Send + 'static>(config: Config, sink: W) -> u8 {
+    let started = start(&config, sink);
+    let Ok((task, writer, _background)) =
+        started.inspect_err(|error| eprintln!("codex-runner: cannot start: {error}"))
+    else {
+        return exit::SYSTEM;
+    };
+    let end = task.conduct().await;
+    task.reaper.end_all().await;
+    let is_written = tokio::select! {
+        is_written = writer.end(end.report) => is_written,
+        () = task.shutdown.over(Phase::End) => false,
+    };
+    if is_written { end.code } else { exit::OUTPUT }
+}
+
+/// Everything that is there for the whole time.
+struct Task<'a> {
+    config: &'a Config,
+    reaper: Reaper,
+    shutdown: Shutdown,
+    output: Output,
+}
+
+/// How the task ended.
+struct End {
+    report: EndReport,
+    code: u8,
+}
+
+/// What is ready before Codex starts.
+struct Prepared {
+    workspace: Workspace,
+    exec: Exec,
+    /// Serves until this is dropped.
+    _forwarder: Forwarder,
+}
+
+type Background = [tokio_util::task::AbortOnDropHandle<()>; 2];
+
+fn start<W: Write + Send + 'static>(
+    config: &Config,
+    sink: W,
+) -> std::io::Result<(Task<'_>, output::Writer, Background)> {
+    // Signals first: one that comes during the preparation must not be lost.
+    let (shutdown, listening) = Shutdown::listen(config.grace)?;
+    let (reaper, reaping) = Reaper::start()?;
+    let (output, writer) = output::start(&config.nonce, sink, BEAT_INTERVAL)?;
+    Ok((
+        Task {
+            config,
+            reaper,
+            shutdown,
+            output,
+        },
+        writer,
+        [listening, reaping],
+    ))
+}
+
+impl Task<'_> {
+    async fn conduct(&self) -> End {
+        let prepared = tokio::select! {
+            prepared = self.prepare() => prepared,
+            () = self.shutdown.requested() => Err(RunnerError::Canceled),
+            () = self.output.broken() => Err(RunnerError::OutputGone),
+        };
+        match prepared {
+            Ok(prepared) => self
+                .run_codex(prepared)
+                .await
+                .unwrap_or_else(|error| End::failed(&error)),
+            Err(error) => End::failed(&error),
+        }
+    }
+
+    async fn prepare(&self) -> Result<Prepared, RunnerError> {
+        let config = self.config;
+        let git = self.git().map_err(RunnerError::Workspace)?;
+        let (workspace, version) = tokio::join!(
+            workspace::prepare(&git, config),
+            engine::version(config, &self.reaper)
+        );
+        let workspace = workspace?;
+        let forwarder = Forwarder::start(&config.pod_proxy, &config.token)
+            .await
+            .map_err(|error| {
+                RunnerError::Workspace(format!("the way to the model cannot be opened: {error}"))
+            })?;
+        let exec = Exec::prepare(config, forwarder.address(), &workspace.cwd)?;
+        for warning in &workspace.warnings {
+            self.output.warn(warning).await;
+        }
+        let started = RunnerEvent::Started {
+            cwd: &workspace.cwd.to_string_lossy(),
+            repository: &config.repository.to_string_lossy(),
+            commit: workspace.baseline.commit(),
+            branch: workspace.branch.as_deref(),
+            codex_version: version.as_deref(),
+        };
+        self.output.tell(&started).await;
+        Ok(Prepared {
+            workspace,
+            exec,
+            _forwarder: forwarder,
+        })
+    }
+
+    fn git(&self) -> Result<Git, String> {
+        let temporary = &self.config.temporary;
+        Git::new(self.reaper.clone(), &self.config.path, temporary)
+            .map_err(|error| format!("cannot write to {}: {error}", temporary.display()))
+    }
+
+    async fn run_codex(&self, mut prepared: Prepared) -> Result<End, RunnerError> {
+        let exec = &mut prepared.exec;
+        let mut process =
+            self.reaper
+                .spawn(&mut exec.command())
+                .map_err(|source| RunnerError::CodexMissing {
+                    path: self.config.codex.clone(),
+                    source,
+                })?;
+        let mut last_complaint = None;
+        let ended = self.follow(&mut process, exec, &mut last_complaint).await;
+        self.write_patch(&prepared.workspace.baseline).await;
+        if self.output.is_broken() {
+            return Err(RunnerError::OutputGone);
+        }
+        let said = prepared
+            .exec
+            .failure()
+            .map(str::to_owned)
+            .or(last_complaint);
+        Ok(End::of_codex(ended, said))
+    }
+
+    /// Passes on what Codex writes until it and everything that it started has gone.
+    async fn follow(
+        &self,
+        process: &mut Process,
+        engine: &mut impl Engine,
+        last_complaint: &mut Option<String>,
+    ) -> Ended {
+        let (stdin, stdout, stderr) = (
+            process.stdin.take(),
+            process.stdout.take(),
+            process.stderr.take(),
+        );
+        let input = engine.input().to_owned();
+        let passing = async {
+            tokio::join!(
+                feed(stdin, &input),
+                self.pass_stdout(stdout, engine),
+                self.pass_stderr(stderr, last_complaint),
+            );
+        };
+        let ending = async {
+            let ended = self.end_of(process).await;
+            self.reaper.end_all().await;
+            ended
+        };
+        tokio::pin!(passing, ending);
+        let mut is_passing = true;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut ending => break ended,
+                () = &mut passing, if is_passing => is_passing = false,
+            }
+        };
+        if is_passing {
+            tokio::select! {
+                () = &mut passing => {}
+                () = self.output.broken() => {}
+                () = self.shutdown.over(Phase::Drain) => {}
+                () = tokio::time::sleep(DRAIN_LIMIT) => {}
+            }
+        }
+        ended
+    }
+
+    /// Waits for the end of Codex, and brings it about when the runner is told to stop.
+    async fn end_of(&self, process: &mut Process) -> Ended {
+        tokio::select! {
+            status = process.wait() => return Ended { status, was_stopped: false },
+            () = self.shutdown.requested() => {}
+            () = self.output.broken() => {
+                self.reaper.kill_all().await;
+                return Ended { status: process.wait().await, was_stopped: true };
+            }
+        }
+        for (signal, phase) in [
+            (Signal::SIGINT, Phase::Interrupt),
+            (Signal::SIGTERM, Phase::Terminate),
+        ] {
+            process.signal(signal);
+            tokio::select! {
+                status = process.wait() => return Ended { status, was_stopped: true },
+                () = self.shutdown.over(phase) => {}
+            }
+        }
+        self.reaper.kill_all().await;
+        tokio::select! {
+            status = process.wait() => Ended { status, was_stopped: true },
+            // It hangs in the kernel, where nothing reaches it.
+            () = self.shutdown.over(Phase::Drain) => Ended {
+                status: ExitStatus::from_raw(Signal::SIGKILL as i32),
+                was_stopped: true,
+            },
+        }
+    }
+
+    async fn pass_stdout(&self, stdout: Option<Receiver>, engine: &mut impl Engine) {
+        let mut source = Source::new(stdout);
+        while let Some(lines) = source.next().await {
+            let ts = now();
+            for line in lines {
+                match engine.observe(&line) {
+                    Line::Event => self.output.event(line, ts.clone()).await,
+                    Line::Text => self.output.line(Stream::Stdout, line, ts.clone()).await,
+                }
+            }
+        }
+    }
+
+    async fn pass_stderr(&self, stderr: Option<Receiver>, last: &mut Option<String>) {
+        let mut source = Source::new(stderr);
+        while let Some(lines) = source.next().await {
+            let ts = now();
+            for line in lines {
+                if !line.trim().is_empty() {
+                    *last = Some(line[..line.floor_char_boundary(MAX_MESSAGE_BYTES)].to_owned());
+                }
+                self.output.line(Stream::Stderr, line, ts.clone()).await;
+            }
+        }
+    }
+
+    async fn write_patch(&self, baseline: &Baseline) {
+        let capture = async {
+            let git = self.git()?;
+            let patch = patch::capture(&git, baseline, &self.config.workspace).await;
+            patch.map_err(|error| error.to_string())
+        };
+        let patch = tokio::select! {
+            patch = capture => patch,
+            () = self.shutdown.over(Phase::Patch) => Err("the task had to stop before it was ready".to_owned()),
+            () = tokio::time::sleep(PATCH_LIMIT) => Err(format!("it took more than {} s", PATCH_LIMIT.as_secs())),
+            () = self.output.broken() => return,
+        };
+        match patch {
+            Ok(None) => {}
+            Ok(Some(patch)) => {
+                let event = RunnerEvent::Patch {
+                    patch: &patch.text,
+                    bytes: patch.text.len(),
+                    files: patch.files,
+                    truncated: patch.truncated,
+                };
+                self.output.tell(&event).await;
+            }
+            Err(error) => {
+                self.output
+                    .warn(&format!(
+                        "there is no patch of what the task changed: {error}"
+                    ))
+                    .await
+            }
+        }
+    }
+}
+
+/// Lines from a pipe, as many at once as were there.
+struct Source {
+    pipe: Option<Receiver>,
+    lines: Lines,
+    buffer: Vec<u8>,
+}
+
+impl Source {
+    fn new(pipe: Option<Receiver>) -> Self {
+        Self {
+            pipe,
+            lines: Lines::default(),
+            buffer: vec![0; READ_BYTES],
+        }
+    }
+
+    /// The next lines, perhaps none; `None` at the end.
+    async fn next(&mut self) -> Option<Vec<String>> {
+        let pipe = self.pipe.as_mut()?;
+        let mut found = Vec::new();
+        match pipe.read(&mut self.buffer).await {
+            Ok(0) | Err(_) => {
+                self.pipe = None;
+                std::mem::take(&mut self.lines).finish(|line| found.push(line));
+            }
+            Ok(length) => self
+                .lines
+                .push(&self.buffer[..length], |line| found.push(line)),
+        }
+        Some(found)
+    }
+}
+
+/// Writes the prompt and closes the pipe, while the output is read: neither may wait for the other.
+async fn feed(stdin: Option<Sender>, input: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        // A program that does not read its prompt ends with an error of its own.
+        let _ = stdin.write_all(input).await;
+    }
+}
+
+/// How Codex ended.
+struct Ended {
+    status: ExitStatus,
+    /// The runner had asked for it.
+    was_stopped: bool,
+}
+
+impl End {
+    fn failed(error: &RunnerError) -> Self {
+        let report = EndReport {
+            exit_code: None,
+            reason: Some(error.reason().to_owned()),
+            message: Some(error.to_string()),
+        };
+        Self {
+            report,
+            code: error.exit_code(),
+        }
+    }
+
+    /// `said` is why it failed in the words of Codex.
+    fn of_codex(ended: Ended, said: Option<String>) -> Self {
+        let exit_code = ended.status.code();
+        let signal = ended.status.signal();
+        let (reason, message) = match (exit_code, signal) {
+            // Whoever finishes in spite of the signal has finished.
+            (Some(0), _) => (None, None),
+            _ if ended.was_stopped => (
+                Some("Canceled"),
+                Some("the task was told to stop (canceled, timed out or deleted); what it did until then is kept".to_owned()),
+            ),
+            (Some(code), _) => (Some("ExitCode"), Some(said.unwrap_or_else(|| format!("Codex ended with exit code {code}")))),
+            (None, signal) => (Some("CodexCrashed"), Some(crashed(signal))),
+        };
+        let code = exit_code.unwrap_or_else(|| 128 + signal.unwrap_or(0));
+        let report = EndReport {
+            exit_code,
+            reason: reason.map(str::to_owned),
+            message,
+        };
+        Self {
+            report,
+            code: u8::try_from(code).unwrap_or(exit::PREPARATION),
+        }
+    }
+}
+
+fn crashed(signal: Option<i32>) -> String {
+    let number = signal.unwrap_or(0);
+    let name =
+        Signal::try_from(number).map_or_else(|_| number.to_string(), |signal| signal.to_string());
+    let advice = match Signal::try_from(number) {
+        Ok(Signal::SIGKILL) => {
+            "most often the memory limit did it: give the repository's tasks more memory"
+        }
+        _ => {
+            "the lines before it may say why; run the task again, and report it if it happens again"
+        }
+    };
+    format!("Codex was ended by signal {name}; {advice}")
+}

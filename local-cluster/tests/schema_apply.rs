@@ -1,6 +1,12 @@
 //! Server-side apply: the behaviour of structured-merge-diff and of the field manager, case by
 //! case.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test may panic, and reads best with its values in place"
+)]
+
 mod schema_support;
 
 use codex_local_cluster::schema::apply::{ApplyError, ApplyRequest, apply, is_same, track_update};
@@ -29,6 +35,7 @@ fn story() -> Story {
                 "name": {"type": "string"},
                 "value": {"type": "integer"},
                 "other": {"type": "string"},
+                "tags": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
             }},
         },
         "ports": {
@@ -115,6 +122,33 @@ fn a_field_that_is_not_applied_any_more_goes_with_what_is_in_it() {
     );
     story.apply("a", &object(json!({"bool": true})));
     assert_eq!(*story.spec(), json!({"bool": true}));
+}
+
+#[test]
+fn a_map_or_list_that_lost_its_content_leaves_no_null() {
+    let mut story = story();
+    let items = json!([{"name": "x", "value": 1, "tags": ["t"]}]);
+    story.apply(
+        "a",
+        &object(json!({"items": items, "map": {"k": "v"}, "free": {"n": {"k": 1}}})),
+    );
+    let mut edited = story.live().clone();
+    edited["spec"]["items"][0]["other"] = json!("o");
+    story.update("editor", &edited);
+    story.apply("a", &object(json!({"items": [{"name": "x"}], "map": {}})));
+    let items = json!([{"name": "x", "other": "o"}]);
+    assert_eq!(*story.spec(), json!({"items": items, "map": {}}));
+}
+
+#[test]
+fn null_is_applied_as_a_value() {
+    let schema = widget(json!({"type": "object", "properties": {
+        "a": {"type": "string", "nullable": true}, "b": {"type": "string"},
+    }}));
+    let mut story = Story::new(schema);
+    story.apply("a", &object(json!({"a": "x", "b": "y"})));
+    story.apply("a", &object(json!({"a": null})));
+    assert_eq!(*story.spec(), json!({"a": null}));
 }
 
 #[test]

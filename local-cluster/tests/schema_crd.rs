@@ -1,5 +1,11 @@
 //! Structural schemas: admission of definitions, pruning, defaulting, validation and CEL.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test may panic, and reads best with its values in place"
+)]
+
 mod schema_support;
 
 use codex_local_cluster::schema::{FieldError, Schema, SchemaRegistry};

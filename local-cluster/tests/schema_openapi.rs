@@ -1,5 +1,11 @@
 //! The OpenAPI documents, as kubectl and client-go read them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test may panic, and reads best with its values in place"
+)]
+
 mod schema_support;
 
 use codex_local_cluster::schema::SchemaRegistry;

@@ -1,5 +1,11 @@
 //! Strategic merge patches of built-in kinds.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test may panic, and reads best with its values in place"
+)]
+
 mod schema_support;
 
 use codex_local_cluster::schema::patch::{PatchError, strategic_merge};

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
+pub(crate) mod random;
+
 use std::sync::Arc;
 
 use codex_local_cluster::schema::apply::{ApplyError, ApplyRequest, apply, track_update};

@@ -7,7 +7,7 @@ use super::managers::{Entry, ManagerId, Managers, Operation};
 use super::merge::merge;
 use super::set::Set;
 use super::typed::{Type, reconciled, with_named_fields};
-use super::walk::{Comparison, compare, fields, problems, removed};
+use super::walk::{Comparison, compare, fields, problems, removed, without_emptied};
 use super::{
     ApplyError, ApplyRequest, Conflict, LAST_APPLIED, api_version, named, stripped, time, update,
     without_managed_fields,
@@ -159,7 +159,7 @@ impl<'a> Apply<'a> {
         };
         let result = match &last {
             Some(last) if !last.set.is_empty() => self.prune(&merged, &managers, &entry, &last.set),
-            _ => merged,
+            _ => merged.clone(),
         };
         let changes = compare(of, &self.live, &result);
         let changes = changes.without_fields(|name| self.ignored.has(name));
@@ -170,7 +170,7 @@ impl<'a> Apply<'a> {
         }
         managers.0.insert(self.id.clone(), entry);
         managers.drop_empty();
-        let mut result = result;
+        let mut result = without_emptied(result, &merged);
         managers.write(&mut result);
         Ok(result)
     }
@@ -180,7 +180,10 @@ impl<'a> Apply<'a> {
         let of = self.of;
         let named = |set: &Set| with_named_fields(set, of);
         let last = named(last);
-        let gone = |value: &Value, set: &Set| removed(of, value, set).unwrap_or_else(|| json!({}));
+        let gone = |value: &Value, set: &Set| match removed(of, value, set) {
+            Value::Null => json!({}),
+            rest => rest,
+        };
         let pruned = gone(merged, &last);
         // Back comes what others own, or this manager still applies.
         let managed = others

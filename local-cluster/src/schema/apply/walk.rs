@@ -229,12 +229,13 @@ fn compare_items(
     }
 }
 
-/// A value without the items of a set; None when nothing is left of it.
-pub(super) fn removed(of: Type<'_>, value: &Value, unwanted: &Set) -> Option<Value> {
+/// A value without the items of a set. What lost all its content is null, as upstream has it:
+/// whoever owns the list or map itself keeps owning it.
+pub(super) fn removed(of: Type<'_>, value: &Value, unwanted: &Set) -> Value {
     match (of.atom_of(value), value) {
         (Atom::List(list), Value::Array(items)) if !items.is_empty() => {
             if list.is_atomic() {
-                return None;
+                return Value::Null;
             }
             let mut out = Vec::new();
             for item in items {
@@ -244,36 +245,80 @@ pub(super) fn removed(of: Type<'_>, value: &Value, unwanted: &Set) -> Option<Val
                     .map(|e| (unwanted.has(e), unwanted.below(e)))
                 {
                     Some((true, _)) => {}
-                    Some((false, Some(below))) => out.extend(removed(list.item(), item, below)),
+                    Some((false, Some(below))) => out.push(removed(list.item(), item, below)),
                     _ => out.push(item.clone()),
                 }
             }
-            (!out.is_empty()).then_some(Value::Array(out))
+            out.retain(|item| !item.is_null());
+            if out.is_empty() {
+                Value::Null
+            } else {
+                Value::Array(out)
+            }
         }
         (Atom::Map(map), Value::Object(fields)) if !fields.is_empty() => {
             if map.is_atomic() {
-                return None;
+                return Value::Null;
             }
             let mut out = Map::new();
-            let mut kept = false;
             for (name, value) in fields {
                 let element = Element::field(name);
                 if unwanted.has(&element) {
                     continue;
                 }
-                // A field that lost all its content goes, but what it was in stays.
-                kept = true;
                 let value = match unwanted.below(&element) {
                     Some(below) => removed(map.field_or_deduced(name), value, below),
-                    None => Some(value.clone()),
+                    None => value.clone(),
                 };
-                if let Some(value) = value {
-                    out.insert(name.clone(), value);
-                }
+                out.insert(name.clone(), value);
             }
-            kept.then_some(Value::Object(out))
+            if out.is_empty() {
+                Value::Null
+            } else {
+                Value::Object(out)
+            }
         }
-        _ => Some(value.clone()),
+        _ => value.clone(),
+    }
+}
+
+/// A value without the nulls that [`removed`] left: those that were not null `before`.
+pub(super) fn without_emptied(value: Value, before: &Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let before = before.get(&name).unwrap_or(&Value::Null);
+                let emptied = value.is_null() && !before.is_null();
+                (!emptied).then(|| (name, without_emptied(value, before)))
+            })
+            .collect(),
+        // Items may have moved. Where none had a null before, all nulls are ours.
+        Value::Array(items) if !has_null(before) => {
+            Value::Array(items.into_iter().map(without_nulls).collect())
+        }
+        other => other,
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(map) => map.values().any(has_null),
+        _ => false,
+    }
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn check(schema: &Value, level: Level, path: &str, errors: &mut Vec<F
                 format!("{path}.type"),
                 &Value::from(other),
                 "must be object at the root",
-            ))
+            ));
         }
         Some("array") if schema.get("items").is_none() => {
             errors.push(FieldError::required(

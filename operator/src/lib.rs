@@ -1,1 +1,29 @@
 //! The operator: turns CodexTasks into Pods and follows their logs.
+//!
+//! Watches (`informers`) fill caches and ask for passes over tasks. A pass ([`reconcile`]) looks at everything that is known
+//! about a task, lets [`domain::step`] decide what comes next, and does it; [`plan`] makes the objects. [`admission`] keeps the
+//! queue. Logs are read and archived outside of passes ([`follow`]). [`mod@run`] puts the parts together.
+
+pub mod admission;
+pub mod checkpoint;
+pub mod config;
+pub mod domain;
+mod error;
+mod events;
+pub mod follow;
+mod http;
+mod informers;
+pub mod keys;
+mod live;
+pub mod metrics;
+pub mod observe;
+pub mod plan;
+mod preflight;
+pub mod reconcile;
+pub mod run;
+mod supervisor;
+
+pub use config::Config;
+pub use error::Error;
+pub use run::{Options, Ready, run};
+pub use supervisor::Supervisor;

@@ -1,0 +1,65 @@
+//! The points at which the operator may die. Tests stop it there; in production nothing happens.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+/// A point between two steps whose effects both outlive the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Checkpoint {
+    /// The task has the operator's finalizer.
+    FinalizerAdded,
+    /// The turn and the name of the Pod are recorded.
+    AdmissionRecorded,
+    /// The Secret exists.
+    SecretApplied,
+    /// The Pod exists.
+    PodCreated,
+    /// The start is recorded.
+    StartRecorded,
+    /// The log has been read to its end.
+    Concluded,
+    /// The archive is complete.
+    Archived,
+    /// The final state is recorded.
+    FinalRecorded,
+    /// Pod and Secret are deleted.
+    CleanedUp,
+}
+
+impl Checkpoint {
+    /// All points, in the order of a task's life.
+    pub const ALL: [Self; 9] = [
+        Self::FinalizerAdded,
+        Self::AdmissionRecorded,
+        Self::SecretApplied,
+        Self::PodCreated,
+        Self::StartRecorded,
+        Self::Concluded,
+        Self::Archived,
+        Self::FinalRecorded,
+        Self::CleanedUp,
+    ];
+}
+
+/// What happens at the points.
+#[async_trait]
+pub trait Checkpoints: Send + Sync + 'static {
+    /// Called at a point; a test lets it never return.
+    async fn reached(&self, point: Checkpoint, task: &str);
+}
+
+/// Nothing happens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GoOn;
+
+#[async_trait]
+impl Checkpoints for GoOn {
+    async fn reached(&self, _: Checkpoint, _: &str) {}
+}
+
+/// What happens when nobody says otherwise.
+#[must_use]
+pub fn go_on() -> Arc<dyn Checkpoints> {
+    Arc::new(GoOn)
+}

@@ -1,0 +1,222 @@
+//! The configuration, from the environment or from flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use codex_crds::env_policy::EnvPolicy;
+use jiff::SignedDuration;
+
+use crate::domain::admission::Limits;
+use crate::domain::step::Patience;
+
+/// Where the log of running tasks is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LiveStore {
+    /// In the memory of the operator, lent to other processes of this machine through a Unix socket.
+    Hub(PathBuf),
+}
+
+/// Where finished logs are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArchiveStore {
+    /// In a folder.
+    Folder(PathBuf),
+}
+
+/// A host name that Pods know without DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostAlias {
+    /// The address.
+    pub ip: String,
+    /// The name.
+    pub name: String,
+}
+
+/// The configuration of the operator. The kubeconfig is found as kubectl finds it: `KUBECONFIG`, `~/.kube/config`, or the service
+/// account of the Pod.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(
+    name = "codex-operator",
+    version,
+    about = "Turns CodexTasks into Pods and follows their logs."
+)]
+pub struct Config {
+    /// Namespace of the tasks.
+    #[arg(long, env = "CODEX_NAMESPACE", default_value = "codex-tasks")]
+    pub namespace: String,
+    /// Image of the runner.
+    #[arg(long, env = "CODEX_RUNNER_IMAGE", default_value = "codex-runner:local")]
+    pub runner_image: String,
+    /// Where Pods reach the pod proxy, for example `http://10.0.0.7:8787`.
+    #[arg(long, env = "CODEX_POD_PROXY_URL")]
+    pub pod_proxy_url: String,
+    /// Ed25519 private key (PKCS 8, PEM) that signs the tokens of tasks.
+    #[arg(long, env = "CODEX_TASK_TOKEN_KEY_FILE")]
+    pub task_token_key_file: PathBuf,
+    /// At least 32 random bytes, from which the nonce of each task is made.
+    #[arg(long, env = "CODEX_NONCE_KEY_FILE")]
+    pub nonce_key_file: PathBuf,
+    /// The live log: `hub:/path/to.sock`.
+    #[arg(long, env = "CODEX_LIVE_STORE")]
+    pub live_store: LiveStore,
+    /// The archive: `file:///folder`.
+    #[arg(long, env = "CODEX_ARCHIVE")]
+    pub archive: ArchiveStore,
+    /// How many tasks run at once.
+    #[arg(long, env = "CODEX_MAX_RUNNING", default_value_t = 20)]
+    pub max_running: usize,
+    /// How many tasks of one user run at once.
+    #[arg(long, env = "CODEX_MAX_RUNNING_PER_USER", default_value_t = 5)]
+    pub max_running_per_user: usize,
+    /// Whether repositories may be folders of the node.
+    #[arg(long, env = "CODEX_ALLOW_HOST_PATH", default_value_t = false, action = clap::ArgAction::Set)]
+    pub allow_host_path: bool,
+    /// Environment variables that tasks may set: names, or beginnings followed by `*`.
+    #[arg(
+        long,
+        env = "CODEX_ENV_ALLOW",
+        default_value = "*",
+        value_delimiter = ','
+    )]
+    pub env_allow: Vec<String>,
+    /// CPU limit of a task whose repository names none.
+    #[arg(long, env = "CODEX_DEFAULT_CPU", default_value = "2")]
+    pub default_cpu: String,
+    /// Memory limit of a task whose repository names none.
+    #[arg(long, env = "CODEX_DEFAULT_MEMORY", default_value = "4Gi")]
+    pub default_memory: String,
+    /// Disk of a task whose repository names none.
+    #[arg(long, env = "CODEX_DEFAULT_EPHEMERAL_STORAGE", default_value = "10Gi")]
+    pub default_ephemeral_storage: String,
+    /// CPU that the scheduler sets aside for a task; tasks mostly wait for the model.
+    #[arg(long, env = "CODEX_CPU_REQUEST", default_value = "250m")]
+    pub cpu_request: String,
+    /// Memory that the scheduler sets aside for a task.
+    #[arg(long, env = "CODEX_MEMORY_REQUEST", default_value = "512Mi")]
+    pub memory_request: String,
+    /// The model of tasks whose repository names none.
+    #[arg(long, env = "CODEX_DEFAULT_MODEL")]
+    pub default_model: Option<String>,
+    /// Seconds that a Pod has to end in after it was told to.
+    #[arg(long, env = "CODEX_GRACE_SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(6..=600))]
+    pub grace_seconds: u32,
+    /// Seconds from a task's turn until its Pod must have started.
+    #[arg(long, env = "CODEX_PENDING_SECONDS", default_value_t = 300)]
+    pub pending_seconds: u32,
+    /// Seconds after which a task is finished without archive when the archive keeps failing.
+    #[arg(long, env = "CODEX_ARCHIVE_DEADLINE_SECONDS", default_value_t = 6 * 60 * 60)]
+    pub archive_deadline_seconds: u32,
+    /// Seconds for which the live log outlives the final state, so that whoever watches can finish reading.
+    #[arg(long, env = "CODEX_LIVE_LINGER_SECONDS", default_value_t = 30)]
+    pub live_linger_seconds: u32,
+    /// Runtime class of the Pods, for example one for gVisor or Kata.
+    #[arg(long, env = "CODEX_RUNTIME_CLASS")]
+    pub runtime_class: Option<String>,
+    /// Whether Pods get user namespaces of their own; the cluster must support them.
+    #[arg(long, env = "CODEX_USER_NAMESPACES", default_value_t = false, action = clap::ArgAction::Set)]
+    pub user_namespaces: bool,
+    /// Names that Pods know without DNS: `10.0.0.7=pod-proxy,...`. Pods get no DNS when the pod proxy is reached without it.
+    #[arg(long, env = "CODEX_HOST_ALIASES", value_delimiter = ',')]
+    pub host_aliases: Vec<HostAlias>,
+    /// Address for `/healthz`, `/readyz` and `/metrics`.
+    #[arg(long, env = "CODEX_LISTEN", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+}
+
+impl Config {
+    /// The bounds on what runs at once.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        Limits {
+            global: self.max_running,
+            per_user: self.max_running_per_user,
+        }
+    }
+
+    /// The times that decisions wait for.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience {
+            pending: SignedDuration::from_secs(self.pending_seconds.into()),
+            grace: SignedDuration::from_secs(self.grace_seconds.into()),
+            archive: SignedDuration::from_secs(self.archive_deadline_seconds.into()),
+        }
+    }
+
+    /// The rules for environment variables.
+    #[must_use]
+    pub fn env_policy(&self) -> EnvPolicy {
+        EnvPolicy::new(self.env_allow.iter().filter(|pattern| !pattern.is_empty()))
+    }
+
+    /// How long the live log outlives the final state.
+    #[must_use]
+    pub const fn live_linger(&self) -> Duration {
+        Duration::from_secs(self.live_linger_seconds as u64)
+    }
+}
+
+impl FromStr for LiveStore {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("hub:") {
+            Some(path) if path.starts_with('/') => Ok(Self::Hub(path.into())),
+            _ => Err(format!(
+                "{text:?} is not a live store; use hub:/path/to.sock"
+            )),
+        }
+    }
+}
+
+impl FromStr for ArchiveStore {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("file://") {
+            Some(path) if path.starts_with('/') => Ok(Self::Folder(path.into())),
+            _ => Err(format!("{text:?} is not an archive; use file:///folder")),
+        }
+    }
+}
+
+impl FromStr for HostAlias {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((ip, name)) if ip.parse::<std::net::IpAddr>().is_ok() && !name.is_empty() => {
+                Ok(Self {
+                    ip: ip.to_owned(),
+                    name: name.to_owned(),
+                })
+            }
+            _ => Err(format!("{text:?} is not a host alias; use ADDRESS=NAME")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_and_aliases_are_checked() {
+        assert_eq!(
+            "hub:/run/a.sock".parse(),
+            Ok(LiveStore::Hub("/run/a.sock".into()))
+        );
+        assert!("hub:a.sock".parse::<LiveStore>().is_err());
+        assert!("redis://x".parse::<LiveStore>().is_err());
+        assert_eq!(
+            "file:///var/a".parse(),
+            Ok(ArchiveStore::Folder("/var/a".into()))
+        );
+        assert!("/var/a".parse::<ArchiveStore>().is_err());
+        assert!("10.0.0.1=proxy".parse::<HostAlias>().is_ok());
+        assert!("proxy=10.0.0.1".parse::<HostAlias>().is_err());
+    }
+}

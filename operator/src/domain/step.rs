@@ -1,0 +1,378 @@
+//! What has to be done next for a task.
+//!
+//! A pass looks at the whole situation and takes one step; the next pass looks again. Because nothing depends on
+//! what an earlier pass remembers, an operator that starts anew goes on where the old one stopped. These are the points at
+//! which it may die, and why each is safe:
+//!
+//! | after | what the next operator finds and does |
+//! |---|---|
+//! | the finalizer | a task without status; it enters the queue |
+//! | the recorded admission | `podName` without Pod, not started; it creates the Pod |
+//! | the Secret | the same; the Secret is written again |
+//! | the Pod | the Pod, by its fixed name; it goes on with it |
+//! | the recorded start | a running Pod; it reads the log again from its start |
+//! | the end of the log | the same, since the Pod stays until the final state is recorded |
+//! | the archive | the same; the archive is replaced by an equal one, or kept where the log cannot be read any more |
+//! | the final state | a finished task with a Pod; it deletes the Pod |
+//! | the Pod's deletion | a finished task; it waits for the time to live, or removes the finalizer |
+//!
+//! A Pod carries a finalizer of the operator, so it cannot vanish unseen: where a task says `podName`, has not started and has
+//! no Pod, no Pod has ever run for it, and creating one is safe. Where it has started, a second Pod is never made.
+
+use codex_crds::Phase;
+use jiff::{SignedDuration, Timestamp};
+
+use super::outcome::{self, Intent, LogState, Outcome};
+use super::pod::{DELETION_SLACK, PodFacts, later};
+
+/// How long after the grace period a Pod is deleted by force.
+const FORCE_SLACK: SignedDuration = SignedDuration::from_secs(15);
+/// How long after its time limit a Pod that its node does not end is deleted by force.
+const OVERDUE_SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// What the admission says about a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Turn {
+    /// It does not know the task yet.
+    #[default]
+    Unknown,
+    /// The task waits; whether the status shows the right place.
+    Waiting {
+        /// The status shows it already.
+        is_shown: bool,
+    },
+    /// The task has its turn.
+    Now,
+}
+
+/// How far the archive is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ArchiveState {
+    /// Nobody has begun.
+    #[default]
+    Idle,
+    /// It is being written.
+    Working,
+    /// The store refuses; it is tried again.
+    Failing,
+    /// It is complete.
+    Done,
+}
+
+/// Everything that a step depends on.
+#[derive(Clone, Debug, Default)]
+pub struct Situation {
+    /// The recorded state.
+    pub phase: Phase,
+    /// Whether the operator's finalizer is on the task.
+    pub has_finalizer: bool,
+    /// Whether the task is being deleted.
+    pub is_deleting: bool,
+    /// Why the end is wanted, where it is.
+    pub intent: Option<Intent>,
+    /// When that was recorded.
+    pub intent_recorded_at: Option<Timestamp>,
+    /// What the admission says; it matters only before `admitted_at`.
+    pub turn: Turn,
+    /// When the task had its turn, as recorded together with the name of the Pod.
+    pub admitted_at: Option<Timestamp>,
+    /// Whether the start is recorded.
+    pub is_start_recorded: bool,
+    /// The Pod.
+    pub pod: Option<PodFacts>,
+    /// Whether the time limit of the Pod has been lowered to end it.
+    pub is_deadline_lowered: bool,
+    /// Why the Pod could not be created the last time.
+    pub last_error: Option<String>,
+    /// When the Pod may be created again after a failure.
+    pub not_before: Option<Timestamp>,
+    /// Whether a refusal of the Pod is for good.
+    pub is_refused: bool,
+    /// The log.
+    pub log: LogState,
+    /// Whether the outcome is known; it never changes then.
+    pub is_concluded: bool,
+    /// The archive.
+    pub archive: ArchiveState,
+    /// Since when the status says that the archive cannot be written.
+    pub archive_failure_recorded_at: Option<Timestamp>,
+    /// Whether an administrator gives up on the archive.
+    pub is_finish_forced: bool,
+    /// When a finished task may go.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Times that the configuration sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From the turn until the runner must have started.
+    pub pending: SignedDuration,
+    /// What a Pod has to end in after it was told to.
+    pub grace: SignedDuration,
+    /// How long the archive may fail before the task is finished without.
+    pub archive: SignedDuration,
+}
+
+/// What has to be done next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put the operator's finalizer on the task.
+    AddFinalizer,
+    /// Record that the end is wanted, before anything is done about it.
+    RecordIntent,
+    /// Check the task and put it into the queue.
+    Enter,
+    /// Show the place in the queue.
+    ShowPlace,
+    /// Record the turn and the name of the Pod.
+    RecordAdmission,
+    /// Create the Secret and the Pod.
+    CreatePod,
+    /// Read the log.
+    Follow,
+    /// Record that the runner runs.
+    RecordStart,
+    /// End the Pod gently: lower its time limit to this many seconds.
+    LowerDeadline(i64),
+    /// Delete the Pod, with this grace period in seconds or its own.
+    DeletePod(Option<u32>),
+    /// Let go of a deleted Pod that never ran.
+    ReleasePod,
+    /// Keep the outcome.
+    Conclude(Outcome),
+    /// Write the archive.
+    Archive,
+    /// Record that the archive cannot be written.
+    RecordArchiveFailure,
+    /// Record the final state.
+    RecordFinal,
+    /// Delete Pod and Secret of a finished task.
+    CleanUp,
+    /// Remove the operator's finalizer from the task.
+    RemoveFinalizer,
+    /// Delete the task, whose time to live is over.
+    Expire,
+    /// Nothing, until something changes or this time has come.
+    Wait(Option<Timestamp>),
+}
+
+/// Decides.
+#[must_use]
+pub fn next(now: Timestamp, situation: &Situation, patience: &Patience) -> Step {
+    let Situation {
+        phase,
+        has_finalizer,
+        is_deleting,
+        ..
+    } = *situation;
+    if phase.is_final() {
+        return after_the_end(now, situation);
+    }
+    if !has_finalizer {
+        return if is_deleting {
+            Step::Wait(None)
+        } else {
+            Step::AddFinalizer
+        };
+    }
+    if situation.intent.is_some() && situation.intent_recorded_at.is_none() {
+        return Step::RecordIntent;
+    }
+    if situation.is_concluded {
+        return archive(now, situation, patience);
+    }
+    let Some(admitted_at) = situation.admitted_at else {
+        return before_the_turn(situation);
+    };
+    let is_late = now >= later(admitted_at, patience.pending);
+    match &situation.pod {
+        None if situation.is_start_recorded || situation.log != LogState::Unread => {
+            without_pod(now, situation)
+        }
+        None => create(now, admitted_at, is_late, situation, patience),
+        Some(pod) if !pod.has_started() && !situation.is_start_recorded => {
+            not_started(now, admitted_at, is_late, pod, situation, patience)
+        }
+        Some(pod) => started(now, pod, situation, patience),
+    }
+}
+
+fn before_the_turn(situation: &Situation) -> Step {
+    if let Some(intent) = situation.intent {
+        return Step::Conclude(Outcome::canceled(intent));
+    }
+    match situation.turn {
+        Turn::Unknown => Step::Enter,
+        Turn::Waiting { is_shown: false } => Step::ShowPlace,
+        Turn::Waiting { is_shown: true } => Step::Wait(None),
+        Turn::Now => Step::RecordAdmission,
+    }
+}
+
+fn create(
+    now: Timestamp,
+    admitted_at: Timestamp,
+    is_late: bool,
+    situation: &Situation,
+    patience: &Patience,
+) -> Step {
+    if let Some(intent) = situation.intent {
+        return Step::Conclude(Outcome::canceled(intent));
+    }
+    if situation.is_refused || (is_late && situation.last_error.is_some()) {
+        return Step::Conclude(outcome::never_started(
+            None,
+            situation.last_error.as_deref(),
+        ));
+    }
+    match situation.not_before {
+        Some(time) if time > now => {
+            Step::Wait(Some(time.min(later(admitted_at, patience.pending))))
+        }
+        _ => Step::CreatePod,
+    }
+}
+
+fn not_started(
+    now: Timestamp,
+    admitted_at: Timestamp,
+    is_late: bool,
+    pod: &PodFacts,
+    situation: &Situation,
+    patience: &Patience,
+) -> Step {
+    let give_up = is_late || outcome::is_hopeless(pod);
+    if pod.is_gone(now) {
+        return match situation.intent {
+            Some(intent) => Step::Conclude(Outcome::canceled(intent)),
+            None if give_up => Step::Conclude(outcome::never_started(Some(pod), None)),
+            None => Step::ReleasePod,
+        };
+    }
+    if let Some(deletion) = pod.deletion {
+        return Step::Wait(Some(later(deletion.due, DELETION_SLACK)));
+    }
+    if situation.intent.is_some() {
+        return Step::DeletePod(None);
+    }
+    if pod.is_terminal() && pod.reason.as_deref() == Some("DeadlineExceeded") {
+        return Step::Conclude(outcome::timeout(pod.deadline_seconds));
+    }
+    if pod.is_terminal() || give_up {
+        return Step::DeletePod(None);
+    }
+    Step::Wait(Some(later(admitted_at, patience.pending)))
+}
+
+fn started(now: Timestamp, pod: &PodFacts, situation: &Situation, patience: &Patience) -> Step {
+    if situation.log == LogState::Unread {
+        return Step::Follow;
+    }
+    if !situation.is_start_recorded {
+        return Step::RecordStart;
+    }
+    if let Some(outcome) = outcome::judge(Some(pod), &situation.log, situation.intent, now) {
+        return Step::Conclude(outcome);
+    }
+    if pod.is_over(now) {
+        // The reader of the log comes to its end by itself and says so.
+        return Step::Wait(None);
+    }
+    if let (Some(_), Some(asked_at)) = (situation.intent, situation.intent_recorded_at) {
+        return end_gently(now, asked_at, pod, situation, patience);
+    }
+    if let Some(deletion) = pod.deletion {
+        return Step::Wait(Some(later(deletion.due, DELETION_SLACK)));
+    }
+    match (pod.start_time, pod.deadline_seconds) {
+        (Some(start), Some(seconds)) => {
+            let due = later(start, SignedDuration::from_secs(seconds));
+            let overdue = later(later(due, patience.grace), OVERDUE_SLACK);
+            if now >= overdue {
+                Step::DeletePod(Some(0))
+            } else {
+                Step::Wait(Some(overdue))
+            }
+        }
+        _ => Step::Wait(None),
+    }
+}
+
+fn end_gently(
+    now: Timestamp,
+    asked_at: Timestamp,
+    pod: &PodFacts,
+    situation: &Situation,
+    patience: &Patience,
+) -> Step {
+    let force_at = later(later(asked_at, patience.grace), FORCE_SLACK);
+    if now >= force_at {
+        return match pod.deletion {
+            Some(deletion) if deletion.due <= now => {
+                Step::Wait(Some(later(deletion.due, DELETION_SLACK)))
+            }
+            _ => Step::DeletePod(Some(0)),
+        };
+    }
+    if pod.deletion.is_some() || situation.is_deadline_lowered {
+        return Step::Wait(Some(force_at));
+    }
+    // The time limit never fires for a Pod that no node has taken up.
+    let Some(start) = pod.start_time else {
+        return Step::DeletePod(None);
+    };
+    let elapsed = now.duration_since(start).as_secs().max(1);
+    if pod.deadline_seconds.is_some_and(|limit| limit <= elapsed) {
+        return Step::Wait(Some(force_at));
+    }
+    Step::LowerDeadline(elapsed)
+}
+
+fn without_pod(now: Timestamp, situation: &Situation) -> Step {
+    match &situation.log {
+        LogState::Unread => Step::Conclude(
+            situation
+                .intent
+                .map_or_else(Outcome::pod_deleted, Outcome::canceled),
+        ),
+        log => outcome::judge(None, log, situation.intent, now)
+            .map_or(Step::Wait(None), Step::Conclude),
+    }
+}
+
+fn archive(now: Timestamp, situation: &Situation, patience: &Patience) -> Step {
+    match situation.archive {
+        ArchiveState::Idle => Step::Archive,
+        ArchiveState::Working => Step::Wait(None),
+        ArchiveState::Done => Step::RecordFinal,
+        ArchiveState::Failing => match situation.archive_failure_recorded_at {
+            _ if situation.is_finish_forced => Step::RecordFinal,
+            None => Step::RecordArchiveFailure,
+            Some(since) => {
+                let give_up_at = later(since, patience.archive);
+                if now >= give_up_at {
+                    Step::RecordFinal
+                } else {
+                    Step::Wait(Some(give_up_at))
+                }
+            }
+        },
+    }
+}
+
+fn after_the_end(now: Timestamp, situation: &Situation) -> Step {
+    if situation.pod.is_some() {
+        return Step::CleanUp;
+    }
+    if situation.is_deleting {
+        return if situation.has_finalizer {
+            Step::RemoveFinalizer
+        } else {
+            Step::Wait(None)
+        };
+    }
+    match situation.expires_at {
+        Some(time) if time <= now => Step::Expire,
+        time => Step::Wait(time),
+    }
+}

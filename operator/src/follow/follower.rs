@@ -1,0 +1,362 @@
+//! Reads the log of one Pod until its end.
+//!
+//! The end of a connection is not the end of a log: node agents cut long ones, proxies cut idle ones. The log has ended
+//! when the runner's end frame came, or when a connection that was opened after the container had ended has been read to its
+//! end. A connection that is opened again starts a little before the last frame, and numbers drop what is there already.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use codex_tasklog::{Body, End, Frame, LogError, parse_wire};
+use futures::io::AsyncBufRead;
+use jiff::{SignedDuration, Timestamp};
+use kube::api::LogParams;
+use secrecy::ExposeSecret as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::lines::{Line, Lines};
+use super::{LogReport, LogSource, LogStores};
+use crate::domain::outcome::LogState;
+use crate::plan::CONTAINER;
+
+/// The longest line that can be a frame is half of this; nothing of the runner is ever skipped.
+const MAX_LINE: usize = 16 * 1024;
+/// How many frames, and how many bytes of lines, are appended at once.
+const BATCH_FRAMES: usize = 64;
+const BATCH_BYTES: usize = 32 * 1024;
+/// How often a connection fails, after the container has ended, until what is missing counts as lost.
+const LAST_ATTEMPTS: u32 = 6;
+
+/// Times of the readers.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowTiming {
+    /// How long frames are collected before they are appended; the first ones go at once.
+    pub batch: Duration,
+    /// A connection that is silent for longer is broken: the runner gives a sign of life every 15 s.
+    pub idle: Duration,
+    /// The same, once the container has ended and its log only has to be read to the end.
+    pub idle_at_end: Duration,
+    /// The first pause before a connection is made again; it doubles up to `last_pause`.
+    pub first_pause: Duration,
+    /// The longest pause.
+    pub last_pause: Duration,
+    /// How long a connection may take to open.
+    pub open: Duration,
+    /// The first pause before a failed archive is tried again; it doubles up to five minutes.
+    pub archive_pause: Duration,
+}
+
+impl Default for FollowTiming {
+    fn default() -> Self {
+        Self {
+            batch: Duration::from_millis(20),
+            idle: Duration::from_secs(60),
+            idle_at_end: Duration::from_secs(5),
+            first_pause: Duration::from_millis(50),
+            last_pause: Duration::from_secs(5),
+            open: Duration::from_secs(30),
+            archive_pause: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What is known about the Pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodSight {
+    /// The runner may still write.
+    Running,
+    /// It cannot write any more.
+    Over,
+}
+
+pub(super) struct Follower {
+    source: LogSource,
+    stores: LogStores,
+    sight: watch::Receiver<PodSight>,
+    report: watch::Sender<LogReport>,
+    /// The number of the last frame, and its time.
+    last: u64,
+    last_ts: Option<Timestamp>,
+    /// The last number before a hole for which the log was read again from its start.
+    reread_at: Option<u64>,
+    /// Read from the start when the next connection is opened.
+    is_rereading: bool,
+    batch: Vec<Arc<Frame>>,
+    batch_bytes: usize,
+}
+
+/// Why a connection was given up.
+enum Stop {
+    Ended(End),
+    Eof,
+    Idle,
+    Hole,
+    Store(LogError),
+    Read(std::io::Error),
+    /// The log cannot be opened; whether the Pod is there at all.
+    Open {
+        is_missing: bool,
+        message: String,
+    },
+}
+
+impl Follower {
+    pub(super) fn new(
+        source: LogSource,
+        stores: LogStores,
+        sight: watch::Receiver<PodSight>,
+        report: watch::Sender<LogReport>,
+    ) -> Self {
+        Self {
+            source,
+            stores,
+            sight,
+            report,
+            last: 0,
+            last_ts: None,
+            reread_at: None,
+            is_rereading: true,
+            batch: Vec::with_capacity(BATCH_FRAMES),
+            batch_bytes: 0,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let state = self.read_all().await;
+        self.report.send_modify(|report| report.state = state);
+        // The queue ends only when the operator does.
+        let _ = self.stores.wake.send(self.source.reference.clone()).await;
+    }
+
+    async fn read_all(&mut self) -> LogState {
+        let timing = self.stores.timing;
+        let mut pause = timing.first_pause;
+        let mut failures_at_end = 0;
+        loop {
+            let was_over = *self.sight.borrow_and_update() == PodSight::Over;
+            let before = self.last;
+            let stop = self.read().await;
+            let task = &self.source.task;
+            if self.last > before {
+                pause = timing.first_pause;
+                failures_at_end = 0;
+            }
+            match stop {
+                Stop::Ended(end) => {
+                    tracing::info!(task.id = %task, frames = self.last, "the log of the task has ended");
+                    return LogState::Ended(end);
+                }
+                Stop::Eof if was_over => {
+                    tracing::info!(task.id = %task, frames = self.last, "the log of the task stops without an end frame");
+                    return LogState::Exhausted;
+                }
+                Stop::Hole => continue,
+                Stop::Open {
+                    is_missing: true, ..
+                } if was_over => return LogState::Exhausted,
+                Stop::Open { message, .. } if was_over => {
+                    failures_at_end += 1;
+                    tracing::warn!(task.id = %task, error = %message, "the log of an ended Pod cannot be opened");
+                }
+                Stop::Open { message, .. } => {
+                    tracing::debug!(task.id = %task, error = %message, "the log cannot be opened yet");
+                }
+                Stop::Eof | Stop::Idle => {
+                    tracing::debug!(task.id = %task, last = self.last, "the connection to the log ended early");
+                }
+                Stop::Read(error) => {
+                    failures_at_end += u32::from(was_over);
+                    tracing::debug!(task.id = %task, last = self.last, %error, "the connection to the log broke");
+                }
+                Stop::Store(error) => {
+                    tracing::warn!(task.id = %task, %error, "frames could not be appended; reading again");
+                    self.restart_from_store(&error);
+                }
+            }
+            if failures_at_end >= LAST_ATTEMPTS {
+                tracing::warn!(task.id = %self.source.task, last = self.last, "the rest of the log cannot be read; giving up");
+                return LogState::Exhausted;
+            }
+            self.stores.metrics.reconnects.add(1);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // An ended container is worth looking at once.
+                Ok(()) = self.sight.changed() => {}
+            }
+            pause = (pause * 2).min(timing.last_pause);
+        }
+    }
+
+    /// Reads one connection until it ends.
+    async fn read(&mut self) -> Stop {
+        let params = LogParams {
+            container: Some(CONTAINER.into()),
+            follow: true,
+            since_time: self.since(),
+            ..LogParams::default()
+        };
+        self.is_rereading = false;
+        let opening = self.stores.pods.log_stream(&self.source.pod_name, &params);
+        let stream = match tokio::time::timeout(self.stores.timing.open, opening).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                return Stop::Open {
+                    is_missing: matches!(&error, kube::Error::Api(status) if status.is_not_found()),
+                    message: match error {
+                        kube::Error::Api(status) => status.message.clone(),
+                        other => other.to_string(),
+                    },
+                };
+            }
+            Err(_) => {
+                return Stop::Open {
+                    is_missing: false,
+                    message: "no answer in time".into(),
+                };
+            }
+        };
+        self.read_lines(Lines::new(Box::pin(stream), MAX_LINE))
+            .await
+    }
+
+    async fn read_lines<R: AsyncBufRead + Unpin>(&mut self, mut lines: Lines<R>) -> Stop {
+        let timing = self.stores.timing;
+        let mut heard = Instant::now();
+        let mut flush_at = heard;
+        loop {
+            let now = Instant::now();
+            if !self.batch.is_empty()
+                && (now >= flush_at
+                    || self.batch.len() >= BATCH_FRAMES
+                    || self.batch_bytes >= BATCH_BYTES)
+            {
+                if let Err(error) = self.flush().await {
+                    return Stop::Store(error);
+                }
+                flush_at = Instant::now() + timing.batch;
+            }
+            let idle = match *self.sight.borrow() {
+                PodSight::Running => timing.idle,
+                PodSight::Over => timing.idle_at_end,
+            };
+            let silence_ends = heard + idle;
+            let wait_until = if self.batch.is_empty() {
+                silence_ends
+            } else {
+                flush_at.min(silence_ends)
+            };
+            let read = tokio::select! {
+                biased;
+                read = lines.next() => read,
+                () = tokio::time::sleep_until(wait_until) => {
+                    if self.batch.is_empty() && Instant::now() >= silence_ends {
+                        return Stop::Idle;
+                    }
+                    continue;
+                }
+                Ok(()) = self.sight.changed() => continue,
+            };
+            heard = Instant::now();
+            let stop = match read {
+                Ok(Line::Whole(line)) => {
+                    let length = line.len();
+                    match parse_wire(line, self.source.nonce.expose_secret()) {
+                        Ok(frame) => self.take(frame, length),
+                        Err(_) => {
+                            self.stores.metrics.dropped_lines.add(1);
+                            None
+                        }
+                    }
+                }
+                Ok(Line::Overlong) => {
+                    self.stores.metrics.dropped_lines.add(1);
+                    None
+                }
+                Ok(Line::End) => Some(Stop::Eof),
+                Err(error) => Some(Stop::Read(error)),
+            };
+            if let Some(stop) = stop {
+                return match self.flush().await {
+                    Ok(()) => stop,
+                    Err(error) => Stop::Store(error),
+                };
+            }
+        }
+    }
+
+    /// Takes a frame in, if it is the next one.
+    fn take(&mut self, frame: Frame, length: usize) -> Option<Stop> {
+        if frame.body == Body::Beat || frame.seq <= self.last {
+            return None;
+        }
+        let missing = frame.first() - 1 - self.last.min(frame.first() - 1);
+        if missing > 0 {
+            if self.reread_at != Some(self.last) {
+                // What a reconnect left out may still be in the file.
+                self.reread_at = Some(self.last);
+                self.is_rereading = true;
+                return Some(Stop::Hole);
+            }
+            tracing::warn!(task.id = %self.source.task, after = self.last, missing, "frames are lost for good");
+            self.stores.metrics.lost_frames.add(missing);
+            self.batch.push(Arc::new(Frame {
+                seq: frame.first() - 1,
+                ts: frame.ts.clone(),
+                body: Body::Gap { count: missing },
+            }));
+        }
+        self.last = frame.seq;
+        self.last_ts = frame.ts.parse().ok();
+        if self.report_picks(&frame) {
+            tracing::debug!(task.id = %self.source.task, "the log names a thread or its usage");
+        }
+        self.batch_bytes += length;
+        let end = match &frame.body {
+            Body::End(end) => Some(Stop::Ended(end.clone())),
+            _ => None,
+        };
+        self.batch.push(Arc::new(frame));
+        end
+    }
+
+    fn report_picks(&self, frame: &Frame) -> bool {
+        self.report
+            .send_if_modified(|report| report.picks.look(frame))
+    }
+
+    async fn flush(&mut self) -> Result<(), LogError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        self.stores.live.append(&self.source.task, &batch).await?;
+        self.stores
+            .metrics
+            .frames
+            .add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    /// Frames that were not appended are read again: from where the store is, or from the start when it does not say.
+    fn restart_from_store(&mut self, error: &LogError) {
+        self.batch.clear();
+        self.batch_bytes = 0;
+        self.last = match error {
+            LogError::Hole { last, .. } => *last,
+            _ => 0,
+        };
+        self.last_ts = None;
+        self.is_rereading = true;
+    }
+
+    /// The API rounds to whole seconds, up or down, so a whole second is gone back in addition.
+    fn since(&self) -> Option<Timestamp> {
+        if self.is_rereading {
+            return None;
+        }
+        let floored = Timestamp::from_second(self.last_ts?.as_second()).ok()?;
+        floored.checked_sub(SignedDuration::from_secs(1)).ok()
+    }
+}

@@ -1,0 +1,226 @@
+//! The logs of running tasks: one reader per Pod and one archiver per task, outside of reconciliation.
+
+mod archiver;
+mod follower;
+mod lines;
+mod picks;
+
+pub use archiver::{ArchiveReport, Archived};
+pub use follower::{FollowTiming, PodSight};
+pub use picks::Picks;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use codex_crds::CodexTask;
+use codex_tasklog::{Archive, LiveLogWriter};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::runtime::reflector::ObjectRef;
+use secrecy::SecretString;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::outcome::{LogState, Outcome};
+use crate::domain::step::ArchiveState;
+use crate::metrics::Metrics;
+use crate::supervisor::Supervisor;
+
+/// Asks for another pass over a task.
+pub type Wake = mpsc::Sender<ObjectRef<CodexTask>>;
+
+/// What is known about the log of a task.
+#[derive(Clone, Debug, Default)]
+pub struct LogReport {
+    /// How far it has been read.
+    pub state: LogState,
+    /// What the events said.
+    pub picks: Picks,
+}
+
+/// Which log to read.
+#[derive(Clone, Debug)]
+pub struct LogSource {
+    /// The id of the task.
+    pub task: String,
+    /// The task, to ask for a pass when something changed.
+    pub reference: ObjectRef<CodexTask>,
+    /// The name of the Pod.
+    pub pod_name: String,
+    /// The UID of the Pod.
+    pub pod_uid: String,
+    /// What the runner puts into each frame.
+    pub nonce: SecretString,
+}
+
+/// What all readers share.
+#[derive(Clone)]
+pub struct LogStores {
+    /// Pods of the namespace.
+    pub pods: Api<Pod>,
+    /// Where frames go.
+    pub live: Arc<dyn LiveLogWriter>,
+    /// Where finished logs go.
+    pub archive: Arc<dyn Archive>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Asks for another pass over a task.
+    pub wake: Wake,
+    /// Times, shorter in tests.
+    pub timing: FollowTiming,
+}
+
+/// All readers and archivers.
+#[derive(Clone)]
+pub struct Logs {
+    stores: LogStores,
+    supervisor: Supervisor,
+    followers: Arc<Mutex<HashMap<String, Follower>>>,
+    archivers: Arc<Mutex<HashMap<String, Archiver>>>,
+}
+
+struct Follower {
+    report: watch::Receiver<LogReport>,
+    sight: watch::Sender<PodSight>,
+    stop: CancellationToken,
+}
+
+struct Archiver {
+    report: watch::Receiver<ArchiveReport>,
+    stop: CancellationToken,
+}
+
+impl Logs {
+    /// An empty set.
+    #[must_use]
+    pub fn new(stores: LogStores, supervisor: Supervisor) -> Self {
+        Self {
+            stores,
+            supervisor,
+            followers: Arc::default(),
+            archivers: Arc::default(),
+        }
+    }
+
+    /// Starts to read the log of a Pod, unless somebody does so already.
+    pub fn follow(&self, source: LogSource, sight: PodSight) {
+        let mut followers = lock(&self.followers);
+        if followers.contains_key(&source.pod_uid) {
+            return;
+        }
+        let (report_sender, report) = watch::channel(LogReport {
+            state: LogState::Following,
+            picks: Picks::default(),
+        });
+        let (sight_sender, sight) = watch::channel(sight);
+        let stop = CancellationToken::new();
+        followers.insert(
+            source.pod_uid.clone(),
+            Follower {
+                report,
+                sight: sight_sender,
+                stop: stop.clone(),
+            },
+        );
+        drop(followers);
+        let follower = follower::Follower::new(source, self.stores.clone(), sight, report_sender);
+        self.supervisor.spawn("a reader of a log", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = follower.run() => {}
+            }
+        });
+    }
+
+    /// What is known about the log of a Pod. Tells the reader what is known about the Pod.
+    #[must_use]
+    pub fn report(&self, pod_uid: &str, sight: PodSight) -> LogReport {
+        let followers = lock(&self.followers);
+        let Some(follower) = followers.get(pod_uid) else {
+            return LogReport::default();
+        };
+        follower
+            .sight
+            .send_if_modified(|known| std::mem::replace(known, sight) != sight);
+        follower.report.borrow().clone()
+    }
+
+    /// Starts to archive the log of a task, unless somebody does so already.
+    pub fn archive(&self, task: &str, reference: ObjectRef<CodexTask>, outcome: Outcome) {
+        let mut archivers = lock(&self.archivers);
+        if archivers.contains_key(task) {
+            return;
+        }
+        let (sender, report) = watch::channel(ArchiveReport::Working);
+        let stop = CancellationToken::new();
+        archivers.insert(
+            task.to_owned(),
+            Archiver {
+                report,
+                stop: stop.clone(),
+            },
+        );
+        drop(archivers);
+        let archiver = archiver::Archiver::new(
+            task.to_owned(),
+            reference,
+            outcome,
+            self.stores.clone(),
+            sender,
+        );
+        self.supervisor.spawn("an archiver", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = archiver.run() => {}
+            }
+        });
+    }
+
+    /// How far the archive of a task is.
+    #[must_use]
+    pub fn archive_report(&self, task: &str) -> Option<ArchiveReport> {
+        let archivers = lock(&self.archivers);
+        Some(archivers.get(task)?.report.borrow().clone())
+    }
+
+    /// Stops everything about a finished task, and removes its live log after `linger`.
+    pub fn release(&self, task: &str, pod_uid: Option<&str>, linger: Duration) {
+        if let Some(follower) = pod_uid.and_then(|uid| lock(&self.followers).remove(uid)) {
+            follower.stop.cancel();
+        }
+        let Some(archiver) = lock(&self.archivers).remove(task) else {
+            return;
+        };
+        archiver.stop.cancel();
+        let live = Arc::clone(&self.stores.live);
+        let task = task.to_owned();
+        self.supervisor.spawn("the removal of a live log", async move {
+            tokio::time::sleep(linger).await;
+            if let Err(error) = live.remove(&task).await {
+                tracing::warn!(task.id = %task, %error, "the live log of a finished task could not be removed");
+            }
+        });
+    }
+
+    /// How many readers and archivers there are.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (lock(&self.followers).len(), lock(&self.archivers).len())
+    }
+}
+
+impl From<&ArchiveReport> for ArchiveState {
+    fn from(report: &ArchiveReport) -> Self {
+        match report {
+            ArchiveReport::Working => Self::Working,
+            ArchiveReport::Failing(_) => Self::Failing,
+            ArchiveReport::Done(_) => Self::Done,
+        }
+    }
+}
+
+/// A panic elsewhere leaves these maps whole, so a poisoned lock is still usable.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,85 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use codex_crds::Phase;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Gauges;
+use crate::reconcile::Context;
+
+/// What the handlers use.
+#[derive(Clone)]
+pub struct Probes {
+    /// What is counted.
+    pub context: Arc<Context>,
+    /// Whether the caches are filled.
+    pub ready: watch::Receiver<bool>,
+}
+
+/// Serves until `shutdown`.
+pub async fn serve(listener: TcpListener, probes: Probes, shutdown: CancellationToken) {
+    let router = Router::new()
+        .route("/healthz", get(show_health))
+        .route("/readyz", get(show_readiness))
+        .route("/metrics", get(show_metrics))
+        .with_state(probes);
+    let serving = axum::serve(listener, router).with_graceful_shutdown({
+        let shutdown = shutdown.clone();
+        async move { shutdown.cancelled().await }
+    });
+    tokio::select! {
+        result = serving => if let Err(error) = result {
+            tracing::error!(%error, "the probes cannot be served");
+        },
+        // A scraper that keeps its connection open must not hold up the end.
+        () = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        } => {}
+    }
+}
+
+async fn show_health() -> &'static str {
+    "ok\n"
+}
+
+async fn show_readiness(State(probes): State<Probes>) -> impl IntoResponse {
+    if *probes.ready.borrow() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the Kubernetes API has not answered yet\n",
+        )
+    }
+}
+
+async fn show_metrics(State(probes): State<Probes>) -> impl IntoResponse {
+    let context = &probes.context;
+    let tasks = context.tasks.state();
+    let (followers, archivers) = context.logs.counts();
+    let gauges = Gauges {
+        tasks: Phase::ALL
+            .into_iter()
+            .map(|phase| {
+                let count = tasks.iter().filter(|task| task.phase() == phase).count();
+                (phase, count)
+            })
+            .collect(),
+        waiting: context.admission.waiting(),
+        followers,
+        archivers,
+    };
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        context.metrics.render(&gauges),
+    )
+}

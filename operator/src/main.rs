@@ -1,0 +1,47 @@
+//! Runs the operator until SIGTERM or SIGINT.
+
+use std::io::Write as _;
+
+use clap::Parser as _;
+use codex_operator::{Config, Options, Ready, run};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    // Only one provider is built in; a second installation changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    });
+    let (sender, ready) = tokio::sync::oneshot::channel::<Ready>();
+    tokio::spawn(async move {
+        if let Ok(ready) = ready.await {
+            let line =
+                serde_json::json!({"ready": true, "listen": format!("http://{}", ready.listen)});
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
+    });
+    let client = kube::Client::try_default().await?;
+    let mut options = Options::new(config, client);
+    options.ready = Some(sender);
+    Ok(run(options, shutdown).await?)
+}

@@ -1,0 +1,493 @@
+//! The steps, taken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use codex_crds::{CodexRepository, CodexTask, CodexTaskStatus, Phase, meta, reasons};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use serde_json::json;
+
+use super::status::{self, Draft};
+use super::{Flow, Pass, pods};
+use crate::admission::{Decision, user_of};
+use crate::checkpoint::Checkpoint;
+use crate::domain::admission::Waiting;
+use crate::domain::outcome::Outcome;
+use crate::domain::pod::later;
+use crate::domain::step::{Situation, Step};
+use crate::error::Error;
+use crate::follow::{ArchiveReport, LogSource, PodSight};
+use crate::observe;
+use crate::plan::{self, Refusal};
+
+/// How long the arrival of a write in the caches may take until it is checked.
+const ARRIVAL: Duration = Duration::from_secs(5);
+/// How long a token outlives the latest end of its task, for clocks that differ.
+const TOKEN_SLACK: SignedDuration = SignedDuration::from_secs(120);
+
+impl Pass {
+    pub(super) async fn apply(&mut self, step: Step, situation: &Situation) -> Result<Flow, Error> {
+        match step {
+            Step::AddFinalizer => self.add_finalizer().await,
+            Step::RecordIntent => self.record_intent(situation).await,
+            Step::Enter => self.enter().await,
+            Step::ShowPlace => self.show_place().await,
+            Step::RecordAdmission => self.record_admission().await,
+            Step::CreatePod => self.create_pod(situation).await,
+            Step::Follow => Ok(self.follow(situation)),
+            Step::RecordStart => self.record_start(situation).await,
+            Step::LowerDeadline(seconds) => self.lower_deadline(seconds).await,
+            Step::DeletePod(grace) => self.delete_pod(grace).await,
+            Step::ReleasePod => self.release_pod().await,
+            Step::Conclude(outcome) => self.conclude(outcome).await,
+            Step::Archive => Ok(self.archive()),
+            Step::RecordArchiveFailure => self.record_archive_failure().await,
+            Step::RecordFinal => self.record_final().await,
+            Step::CleanUp => self.clean_up().await,
+            Step::RemoveFinalizer => self.remove_finalizer().await,
+            Step::Expire => self.expire().await,
+            Step::Wait(_) => Ok(Flow::Wait(ARRIVAL)),
+        }
+    }
+
+    async fn add_finalizer(&mut self) -> Result<Flow, Error> {
+        let mut finalizers = self.task.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.push(meta::OPERATOR_FINALIZER.to_owned());
+        let task = self.patch_finalizers(&finalizers).await?;
+        self.learn(task);
+        self.reached(Checkpoint::FinalizerAdded).await;
+        Ok(Flow::Again)
+    }
+
+    async fn remove_finalizer(&mut self) -> Result<Flow, Error> {
+        let mut finalizers = self.task.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|finalizer| finalizer != meta::OPERATOR_FINALIZER);
+        match self.patch_finalizers(&finalizers).await {
+            Ok(task) => self.learn(task),
+            Err(Error::Kube(error)) if is_not_found(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Flow::Wait(ARRIVAL))
+    }
+
+    async fn patch_finalizers(&self, finalizers: &[String]) -> Result<CodexTask, Error> {
+        let patch = json!({"metadata": {
+            "resourceVersion": self.task.metadata.resource_version,
+            "finalizers": finalizers,
+        }});
+        Ok(self
+            .context
+            .task_api
+            .patch(&self.name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?)
+    }
+
+    async fn record(&mut self, status: CodexTaskStatus) -> Result<(), Error> {
+        let task = status::write(&self.context.task_api, &self.task, status).await?;
+        self.learn(task);
+        Ok(())
+    }
+
+    fn draft(&self) -> Draft {
+        Draft::new(&self.task, Timestamp::now())
+    }
+
+    async fn record_intent(&mut self, situation: &Situation) -> Result<Flow, Error> {
+        let Some(intent) = situation.intent else {
+            return Ok(Flow::Again);
+        };
+        self.record(self.draft().cancel_requested(intent)).await?;
+        self.context
+            .events
+            .normal(&self.task, "CancelRequested", "The task is being ended.");
+        Ok(Flow::Again)
+    }
+
+    /// Checks the task; one that can never run ends here.
+    async fn enter(&mut self) -> Result<Flow, Error> {
+        if let Err(refusal) = self.check_afresh().await? {
+            return self.conclude(refused(&refusal)).await;
+        }
+        let waiting = Waiting {
+            id: self.uid.clone(),
+            name: self.name.clone(),
+            user: user_of(&self.task),
+            since: observe::created_at(&self.task),
+        };
+        self.context
+            .admission
+            .enter(waiting, self.reference.clone());
+        Ok(Flow::Again)
+    }
+
+    /// The name of the repository, or why the task cannot run. A refusal is only believed when the API itself, not the cache,
+    /// has no better repository.
+    async fn check_afresh(&self) -> Result<Result<String, Refusal>, Error> {
+        let check = |repositories: &[Arc<CodexRepository>]| {
+            plan::check(&self.task, repositories, &self.context.config)
+                .map(|checked| checked.repository.metadata.name.clone().unwrap_or_default())
+        };
+        match check(&self.context.repositories.state()) {
+            Err(Refusal::Cwd(_) | Refusal::HostPath(_)) => {
+                Ok(check(&self.context.fresh_repositories().await?))
+            }
+            result => Ok(result),
+        }
+    }
+
+    async fn show_place(&mut self) -> Result<Flow, Error> {
+        if let Some(Decision::Waiting { position, blocked }) =
+            self.context.admission.decision(&self.uid)
+        {
+            self.record(self.draft().place(position, blocked)).await?;
+        }
+        Ok(Flow::Again)
+    }
+
+    async fn record_admission(&mut self) -> Result<Flow, Error> {
+        let repository = match self.check_afresh().await? {
+            Ok(repository) => repository,
+            Err(refusal) => return self.conclude(refused(&refusal)).await,
+        };
+        self.record(self.draft().admitted(&self.id, &repository))
+            .await?;
+        let waited = Timestamp::now().as_microsecond() - observe::created_at(&self.task);
+        self.context
+            .metrics
+            .queue_wait
+            .observe(Duration::from_micros(u64::try_from(waited).unwrap_or(0)));
+        tracing::info!(task.id = %self.id, repository, "the task has its turn");
+        self.context.events.normal(
+            &self.task,
+            reasons::ADMITTED,
+            "The task has its turn; its Pod is being created.",
+        );
+        self.reached(Checkpoint::AdmissionRecorded).await;
+        Ok(Flow::Again)
+    }
+
+    async fn create_pod(&mut self, situation: &Situation) -> Result<Flow, Error> {
+        // The cache has no prompts, and a cancel that came a moment ago must count.
+        let Some(task) = self.context.task_api.get_opt(&self.name).await? else {
+            return Ok(Flow::Wait(ARRIVAL));
+        };
+        if task.metadata.uid.as_deref() != Some(&self.uid) {
+            return Ok(Flow::Wait(ARRIVAL));
+        }
+        if observe::intent(&task) != situation.intent {
+            self.learn(task);
+            return Ok(Flow::Again);
+        }
+        let mut repositories = self.context.repositories.state();
+        if plan::check(&task, &repositories, &self.context.config).is_err() {
+            repositories = self.context.fresh_repositories().await?;
+        }
+        let (secret, pod) = match plan::check(&task, &repositories, &self.context.config) {
+            Ok(checked) => {
+                let pod = plan::pod(&checked, &self.context.config);
+                let now = Timestamp::now();
+                let limit = checked
+                    .task
+                    .spec
+                    .timeout_or(checked.repository.spec.timeout_seconds);
+                let patience = self.context.config.patience();
+                let end = [patience.pending, patience.grace, TOKEN_SLACK]
+                    .into_iter()
+                    .fold(later(now, SignedDuration::from_secs(limit)), later);
+                let token = self.context.signer.sign(&self.id, now, end)?;
+                let nonce = self.context.nonces.nonce(&self.uid);
+                (plan::secret(&checked, &token, &nonce), pod)
+            }
+            Err(refusal) => return self.conclude(refused(&refusal)).await,
+        };
+        self.apply_secret(&secret).await?;
+        self.reached(Checkpoint::SecretApplied).await;
+        match self
+            .context
+            .pod_api
+            .create(&PostParams::default(), &pod)
+            .await
+        {
+            Ok(_) => {
+                self.reached(Checkpoint::PodCreated).await;
+                tracing::info!(task.id = %self.id, "the Pod of the task is created");
+                self.expect_pod();
+                Ok(Flow::Wait(ARRIVAL))
+            }
+            Err(kube::Error::Api(refusal)) if refusal.is_already_exists() => {
+                let pod = self
+                    .context
+                    .pod_api
+                    .get_opt(&meta::pod_name(&self.id))
+                    .await?;
+                if pod.is_some_and(|pod| {
+                    pods::is_owned_by(&pod, &self.uid) && pod.metadata.deletion_timestamp.is_none()
+                }) {
+                    self.expect_pod();
+                    return Ok(Flow::Wait(ARRIVAL));
+                }
+                Ok(self.try_later("a Pod of the same name is still there", Refused::ForNow))
+            }
+            Err(kube::Error::Api(refusal)) if refusal.code == 422 => {
+                Ok(self.try_later(&refusal.message, Refused::ForGood))
+            }
+            Err(kube::Error::Api(refusal)) if refusal.code == 403 => {
+                let kind = if refusal.message.contains("violates PodSecurity") {
+                    Refused::ForGood
+                } else {
+                    Refused::ForNow
+                };
+                Ok(self.try_later(&refusal.message, kind))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn apply_secret(&self, secret: &Secret) -> Result<(), Error> {
+        let params = PatchParams::apply(meta::OPERATOR_NAME).force();
+        let patch = Patch::Apply(ApplySecret(secret));
+        self.context
+            .secret_api
+            .patch_metadata(&meta::pod_name(&self.id), &params, &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// The Pod exists; the cache shows it in a moment.
+    fn expect_pod(&self) {
+        let look_again = later(Timestamp::now(), SignedDuration::from_secs(5));
+        self.memory(|memory| {
+            memory.last_error = None;
+            memory.not_before = Some(look_again);
+        });
+    }
+
+    fn try_later(&self, error: &str, refused: Refused) -> Flow {
+        tracing::warn!(task.id = %self.id, error, "the Pod of the task was refused");
+        self.context
+            .events
+            .warning(&self.task, reasons::POD_REJECTED, error);
+        self.memory(|memory| {
+            memory.last_error = Some(error.to_owned());
+            memory.is_refused = refused == Refused::ForGood;
+            memory.back_off();
+        });
+        Flow::Again
+    }
+
+    fn follow(&self, situation: &Situation) -> Flow {
+        if let Some(pod) = &situation.pod {
+            let sight = if pod.is_over(Timestamp::now()) {
+                PodSight::Over
+            } else {
+                PodSight::Running
+            };
+            self.context.logs.follow(
+                LogSource {
+                    task: self.id.clone(),
+                    reference: self.reference.clone(),
+                    pod_name: meta::pod_name(&self.id),
+                    pod_uid: pod.uid.clone(),
+                    nonce: self.context.nonces.nonce(&self.uid),
+                },
+                sight,
+            );
+        }
+        Flow::Again
+    }
+
+    async fn record_start(&mut self, situation: &Situation) -> Result<Flow, Error> {
+        let now = Timestamp::now();
+        let started_at = situation
+            .pod
+            .as_ref()
+            .and_then(crate::domain::pod::PodFacts::started_at)
+            .unwrap_or(now);
+        self.record(self.draft().started(started_at)).await?;
+        if let Some(admitted_at) = situation.admitted_at {
+            self.context
+                .metrics
+                .start_latency
+                .observe(now.duration_since(admitted_at).unsigned_abs());
+        }
+        tracing::info!(task.id = %self.id, "the task runs");
+        self.context
+            .events
+            .normal(&self.task, "Started", "The runner has started.");
+        self.reached(Checkpoint::StartRecorded).await;
+        Ok(Flow::Again)
+    }
+
+    async fn lower_deadline(&mut self, seconds: i64) -> Result<Flow, Error> {
+        let patch = json!({"spec": {"activeDeadlineSeconds": seconds}});
+        let result = self
+            .context
+            .pod_api
+            .patch_metadata(
+                &meta::pod_name(&self.id),
+                &PatchParams::default(),
+                &Patch::Merge(patch),
+            )
+            .await;
+        match result {
+            Ok(_) => {}
+            // It is gone, or its limit is lower already: both come as changes.
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.code == 422 => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.memory(|memory| memory.is_deadline_lowered = true);
+        tracing::info!(task.id = %self.id, "the Pod is being ended");
+        Ok(Flow::Again)
+    }
+
+    async fn delete_pod(&mut self, grace: Option<u32>) -> Result<Flow, Error> {
+        if let Some(pod) = self.pod() {
+            tracing::info!(task.id = %self.id, grace, "the Pod is being deleted");
+            pods::delete(&self.context.pod_api, &pod, grace).await?;
+        }
+        Ok(Flow::Wait(ARRIVAL))
+    }
+
+    async fn release_pod(&mut self) -> Result<Flow, Error> {
+        if let Some(pod) = self.pod() {
+            tracing::warn!(task.id = %self.id, "a Pod was deleted before it started; another one follows");
+            // The cache may be behind the deletion.
+            pods::remove(&self.context.pod_api, &pod, Some(0)).await?;
+            self.memory(|memory| {
+                memory.pod_uid = None;
+                memory.back_off();
+            });
+        }
+        Ok(Flow::Wait(ARRIVAL))
+    }
+
+    async fn conclude(&mut self, outcome: Outcome) -> Result<Flow, Error> {
+        self.memory(|memory| memory.outcome = Some(outcome));
+        self.reached(Checkpoint::Concluded).await;
+        Ok(Flow::Again)
+    }
+
+    fn archive(&self) -> Flow {
+        if let Some(outcome) = self.memory(|memory| memory.outcome.clone()) {
+            self.context
+                .logs
+                .archive(&self.id, self.reference.clone(), outcome);
+        }
+        Flow::Again
+    }
+
+    async fn record_archive_failure(&mut self) -> Result<Flow, Error> {
+        if let Some(ArchiveReport::Failing(error)) = self.context.logs.archive_report(&self.id) {
+            self.record(self.draft().archive_failing(&error)).await?;
+            self.context
+                .events
+                .warning(&self.task, reasons::STORAGE_UNAVAILABLE, error);
+        }
+        Ok(Flow::Again)
+    }
+
+    async fn record_final(&mut self) -> Result<Flow, Error> {
+        let Some(outcome) = self.memory(|memory| memory.outcome.clone()) else {
+            return Ok(Flow::Again);
+        };
+        let archived = match self.context.logs.archive_report(&self.id) {
+            Some(ArchiveReport::Done(archived)) => Some(archived),
+            _ => None,
+        };
+        self.reached(Checkpoint::Archived).await;
+        self.record(self.draft().finished(&outcome, archived.as_ref()))
+            .await?;
+        let pod_uid = self.memory(|memory| memory.pod_uid.clone());
+        self.context.logs.release(
+            &self.id,
+            pod_uid.as_deref(),
+            self.context.config.live_linger(),
+        );
+        tracing::info!(task.id = %self.id, phase = %outcome.phase, reason = %outcome.reason, exit_code = outcome.exit_code, "the task has ended");
+        let note = outcome
+            .message
+            .unwrap_or_else(|| "Codex ended with exit code 0.".to_owned());
+        if outcome.phase == Phase::Error {
+            self.context
+                .events
+                .warning(&self.task, &outcome.reason, note);
+        } else {
+            self.context
+                .events
+                .normal(&self.task, &outcome.reason, note);
+        }
+        self.reached(Checkpoint::FinalRecorded).await;
+        Ok(Flow::Again)
+    }
+
+    async fn clean_up(&mut self) -> Result<Flow, Error> {
+        let secret = self
+            .context
+            .secret_api
+            .delete(&meta::pod_name(&self.id), &DeleteParams::default())
+            .await;
+        match secret {
+            Ok(_) => {}
+            Err(error) if is_not_found(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(pod) = self.pod() {
+            pods::remove(&self.context.pod_api, &pod, None).await?;
+        }
+        self.memory(|memory| memory.is_cleaned_up = true);
+        self.reached(Checkpoint::CleanedUp).await;
+        Ok(Flow::Again)
+    }
+
+    async fn expire(&mut self) -> Result<Flow, Error> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(self.uid.clone()),
+                resource_version: None,
+            }),
+            ..DeleteParams::background()
+        };
+        match self.context.task_api.delete(&self.name, &params).await {
+            Ok(_) => {}
+            Err(error) if is_not_found(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        tracing::info!(task.id = %self.id, "the time to live of the task is over");
+        Ok(Flow::Wait(ARRIVAL))
+    }
+
+    async fn reached(&self, point: Checkpoint) {
+        self.context.reached(point, &self.id).await;
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    ForNow,
+    ForGood,
+}
+
+fn refused(refusal: &Refusal) -> Outcome {
+    Outcome::error(refusal.reason(), refusal.to_string())
+}
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+/// A Secret as the body of an apply request. `kube` wants to print what it sends when it fails; this never prints its content.
+struct ApplySecret<'a>(&'a Secret);
+
+impl serde::Serialize for ApplySecret<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl std::fmt::Debug for ApplySecret<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -1,0 +1,240 @@
+//! Puts the parts together.
+//!
+//! One operator runs at a time. Leader election has its place around [`run`]: everything that is written carries a version or a fixed
+//! name, so a second operator for a moment costs conflicts, not correctness.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use codex_crds::CodexTask;
+use futures::StreamExt as _;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::{applier, controller};
+use kube::{Api, Client};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::Admission;
+use crate::checkpoint::{self, Checkpoints};
+use crate::config::Config;
+use crate::error::Error;
+use crate::events::EventSink;
+use crate::follow::{FollowTiming, LogStores, Logs};
+use crate::http::{self, Probes};
+use crate::keys::{Nonces, TokenSigner};
+use crate::metrics::Metrics;
+use crate::reconcile::{self, Context, Memories};
+use crate::supervisor::Supervisor;
+use crate::{informers, live, preflight};
+
+/// How many passes may be asked for before whoever asks has to wait.
+const QUEUE: usize = 4096;
+/// How many passes happen at once.
+const CONCURRENCY: u16 = 32;
+
+/// What is needed to run.
+pub struct Options {
+    /// The configuration.
+    pub config: Config,
+    /// The Kubernetes API.
+    pub client: Client,
+    /// Where tests let the operator die.
+    pub checkpoints: Arc<dyn Checkpoints>,
+    /// Times of the log readers.
+    pub timing: FollowTiming,
+    /// Told once the caches are filled.
+    pub ready: Option<oneshot::Sender<Ready>>,
+}
+
+/// The operator is at work.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    /// Where the probes and metrics are.
+    pub listen: SocketAddr,
+}
+
+impl Options {
+    /// Options as in production.
+    #[must_use]
+    pub fn new(config: Config, client: Client) -> Self {
+        Self {
+            config,
+            client,
+            checkpoints: checkpoint::go_on(),
+            timing: FollowTiming::default(),
+            ready: None,
+        }
+    }
+}
+
+/// Runs the operator until `shutdown`. Tasks go on meanwhile; the next operator takes over where this one stopped.
+///
+/// # Errors
+/// [`Error`] when a key or a socket cannot be used, or when a part of the operator died.
+pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Error> {
+    let Options {
+        config,
+        client,
+        checkpoints,
+        timing,
+        ready,
+    } = options;
+    let config = Arc::new(config);
+    let supervisor = Supervisor::new(shutdown.clone());
+    let signer = TokenSigner::from_file(&config.task_token_key_file)?;
+    let nonces = Nonces::from_file(&config.nonce_key_file)?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| Error::Listen {
+            address: config.listen.to_string(),
+            source,
+        })?;
+    let listen = listener.local_addr().unwrap_or(config.listen);
+    let live = live::open_live(&config, &supervisor)?;
+
+    let namespace = config.namespace.as_str();
+    let metrics = Arc::new(Metrics::default());
+    let (wake, queue) = mpsc::channel(QUEUE);
+    let (tasks, task_writer) = reflector::store();
+    let (pods, pod_writer) = reflector::store();
+    let (repositories, repository_writer) = reflector::store();
+    let pod_api = Api::namespaced(client.clone(), namespace);
+    let stores = LogStores {
+        pods: pod_api.clone(),
+        live,
+        archive: live::open_archive(&config),
+        metrics: Arc::clone(&metrics),
+        wake: wake.clone(),
+        timing,
+    };
+    let context = Arc::new(Context {
+        tasks,
+        pods,
+        repositories,
+        task_api: Api::namespaced(client.clone(), namespace),
+        pod_api,
+        secret_api: Api::namespaced(client.clone(), namespace),
+        repository_api: Api::namespaced(client.clone(), namespace),
+        admission: Arc::new(Admission::default()),
+        logs: Logs::new(stores, supervisor.clone()),
+        memories: Memories::default(),
+        events: EventSink::start(client.clone(), &supervisor, Arc::clone(&metrics)),
+        metrics,
+        signer,
+        nonces,
+        checkpoints,
+        config: Arc::clone(&config),
+    });
+
+    let (is_ready, readiness) = watch::channel(false);
+    supervisor.spawn_vital(
+        "the server of probes",
+        http::serve(
+            listener,
+            Probes {
+                context: Arc::clone(&context),
+                ready: readiness,
+            },
+            shutdown.clone(),
+        ),
+    );
+    tokio::select! {
+        () = shutdown.cancelled() => return supervisor.run().await,
+        () = preflight::wait(&client, namespace) => {}
+    }
+
+    let work = Work {
+        context: Arc::clone(&context),
+        supervisor: supervisor.clone(),
+    };
+    work.vital(
+        "the watch of repositories",
+        informers::watch_repositories(context.repository_api.clone(), repository_writer),
+    );
+    work.vital(
+        "the watch of Pods",
+        informers::watch_pods(Arc::clone(&context), pod_writer, wake.clone()),
+    );
+    work.vital(
+        "the watch of tasks",
+        informers::watch_tasks(Arc::clone(&context), task_writer, wake.clone()),
+    );
+    // Decisions need all three caches: a task must not look as if it had no Pod because the list of Pods came later.
+    let filled = async {
+        let _ = context.repositories.wait_until_ready().await;
+        let _ = context.pods.wait_until_ready().await;
+        let _ = context.tasks.wait_until_ready().await;
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => return supervisor.run().await,
+        () = filled => {}
+    }
+    let admission = Arc::clone(&context.admission);
+    let (all_tasks, limits) = (context.tasks.clone(), config.limits());
+    work.vital("the queue", async move {
+        admission.run(all_tasks, limits, wake).await;
+    });
+    supervisor.spawn_vital("the controller", control(work, queue, shutdown.clone()));
+    is_ready.send_replace(true);
+    tracing::info!(namespace, %listen, "the operator is ready");
+    if let Some(ready) = ready {
+        // Nobody has to listen.
+        let _ = ready.send(Ready { listen });
+    }
+    supervisor.run().await
+}
+
+struct Work {
+    context: Arc<Context>,
+    supervisor: Supervisor,
+}
+
+impl Work {
+    /// Runs a part that never ends by itself.
+    fn vital(&self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.supervisor.shutdown();
+        self.supervisor.spawn_vital(name, async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = part => {}
+            }
+        });
+    }
+}
+
+/// Makes the passes. On shutdown those that run are finished, and no new ones begin.
+async fn control(
+    work: Work,
+    queue: mpsc::Receiver<ObjectRef<CodexTask>>,
+    shutdown: CancellationToken,
+) {
+    let queue = ReceiverStream::new(queue)
+        .map(Ok::<_, Infallible>)
+        .take_until(shutdown.cancelled_owned());
+    let passes = applier(
+        |task, context| Box::pin(reconcile::reconcile(task, context)),
+        reconcile::retry,
+        Arc::clone(&work.context),
+        work.context.tasks.clone(),
+        queue,
+        controller::Config::default().concurrency(CONCURRENCY),
+    );
+    passes
+        .for_each(|result| {
+            // Failed passes are told by `retry`.
+            if let Err(controller::Error::ObjectNotFound(reference)) = result {
+                let context = Arc::clone(&work.context);
+                work.supervisor.spawn("the release of orphans", async move {
+                    let released = reconcile::release_orphans(&context, &reference.name).await;
+                    if let Err(error) = released {
+                        tracing::warn!(%error, task = %reference.name, "a Pod without task could not be released");
+                    }
+                });
+            }
+            futures::future::ready(())
+        })
+        .await;
+}

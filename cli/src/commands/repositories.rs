@@ -29,15 +29,17 @@ pub async fn run(args: RepositoriesArgs) -> anyhow::Result<ExitCode> {
         writeln!(out, "{answer}")?;
         return Ok(ExitCode::SUCCESS);
     }
-    writeln!(out, "{:24}  PATH", "NAME")?;
+    writeln!(out, "{:24}  {:40}  DESCRIPTION", "NAME", "PATH")?;
     for repository in rows(&answer) {
         let field = |name: &str| headline(repository[name].as_str().unwrap_or_default(), 500);
-        let ready = if repository["ready"] == Value::Bool(false) {
-            "  (not ready)"
+        let default = if repository["default"] == Value::Bool(true) {
+            " (default)"
         } else {
             ""
         };
-        writeln!(out, "{:24}  {}{ready}", field("name"), field("path"))?;
+        let path = format!("{}{default}", field("path"));
+        let row = format!("{:24}  {path:40}  {}", field("name"), field("description"));
+        writeln!(out, "{}", row.trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }

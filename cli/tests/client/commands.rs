@@ -107,16 +107,20 @@ async fn tasks_are_listed() {
 async fn repositories_are_listed() {
     let gateway = Gateway::start(vec![]).await;
     let output = User::of(&gateway).run(&["repositories"], "").await;
-    assert_eq!(
+    let words = |row: usize| {
         output
             .stdout
             .lines()
-            .nth(1)
+            .nth(row)
             .unwrap()
             .split_whitespace()
-            .collect::<Vec<_>>(),
-        ["demo", "/srv/repos/demo"]
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        words(1),
+        ["demo", "/srv/repos/demo", "(default)", "Begin", "here"]
     );
+    assert_eq!(words(2), ["other", "/srv/repos/other"]);
 }
 
 #[tokio::test]

@@ -220,7 +220,10 @@ async fn list_tasks(State(state): State<Arc<Played>>, RawQuery(query): RawQuery)
 }
 
 async fn list_repositories() -> Response {
-    Json(json!({"repositories": [{"name": "demo", "path": "/srv/repos/demo"}]})).into_response()
+    let demo = json!({"name": "demo", "path": "/srv/repos/demo", "description": "Begin here", "default": true});
+    let other =
+        json!({"name": "other", "path": "/srv/repos/other", "description": null, "default": false});
+    Json(json!({"repositories": [demo, other]})).into_response()
 }
 
 async fn cancel_task(State(state): State<Arc<Played>>, Path(id): Path<String>) -> Response {

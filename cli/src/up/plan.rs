@@ -157,7 +157,12 @@ impl Plan<'_> {
     /// The operator.
     #[must_use]
     pub fn operator(&self, ports: &Ports, pod_proxy: SocketAddr) -> ProcessSpec {
-        let listens = vec![listen(ports, "operator", "url", Via::Env("CODEX_LISTEN"))];
+        let listens = vec![listen(
+            ports,
+            "operator",
+            "listen",
+            Via::Env("CODEX_LISTEN"),
+        )];
         let mut spec = self.part("operator", "the operator", &self.programs.operator, listens);
         // Without a sandbox there is no loopback of the Pod's own, and so no address in it.
         let proxy = if self.args.insecure_no_sandbox {
@@ -289,140 +294,4 @@ fn listen(ports: &Ports, part: &str, field: &'static str, via: Via) -> Listen {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use clap::Parser;
-    use secrecy::ExposeSecret as _;
-
-    use super::{super::programs::Codex, *};
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: UpArgs,
-    }
-
-    fn with_plan(line: &[&str], demo: bool, check: impl FnOnce(&Plan<'_>, &Ports)) {
-        let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::open(dir.path()).unwrap();
-        let secrets = Secrets::open(&layout).unwrap();
-        let bin = |name: &str| Path::new("/programs").join(name);
-        let programs = Programs {
-            local_cluster: bin("codex-local-cluster"),
-            pod_proxy: bin("codex-pod-proxy"),
-            demo_model: bin("codex-demo-model"),
-            operator: bin("codex-operator"),
-            gateway: bin("codex-gateway"),
-            runner: bin("codex-runner"),
-            codex: Codex::Program("/somewhere/fake-codex".into()),
-            postgres_bin: bin("postgres"),
-            bwrap: Some("/usr/bin/bwrap".into()),
-        };
-        let args = Line::parse_from([&["up"], line].concat()).args;
-        let ports = Ports::open(layout.ports_file());
-        let plan = Plan {
-            layout: &layout,
-            programs: &programs,
-            secrets: &secrets,
-            args: &args,
-            sockets: "/sockets".into(),
-            demo,
-        };
-        check(&plan, &ports);
-    }
-
-    fn value(spec: &ProcessSpec, name: &str) -> Option<String> {
-        let found = spec.env.iter().find(|(key, _)| *key == name)?;
-        Some(found.1.to_string_lossy().into_owned())
-    }
-
-    const PROXY: SocketAddr =
-        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 40_001);
-
-    #[test]
-    fn no_secret_stands_in_an_environment_or_on_a_command_line() {
-        with_plan(&[], true, |plan, ports| {
-            let specs = [
-                plan.demo_model(ports),
-                plan.pod_proxy(ports, "http://127.0.0.1:1/v1", "/key".into()),
-                plan.local_cluster(),
-                plan.operator(ports, PROXY),
-                plan.gateway(PROXY, "/url".into()),
-            ];
-            let secrets = [
-                plan.secrets.admin_password.expose_secret().to_owned(),
-                plan.secrets.database_password.expose_secret().to_owned(),
-                std::fs::read_to_string(&plan.secrets.demo_model_key).unwrap(),
-                std::fs::read_to_string(&plan.secrets.nonce_key).unwrap(),
-            ];
-            let shown = format!("{specs:?}");
-            assert!(
-                secrets.iter().all(|secret| !shown.contains(secret.trim())),
-                "{shown}"
-            );
-        });
-    }
-
-    #[test]
-    fn only_the_pod_proxy_knows_the_model_and_only_the_gateway_the_database() {
-        with_plan(&["--env-allow", "APP_*,CI"], false, |plan, ports| {
-            let operator = plan.operator(ports, PROXY);
-            let gateway = plan.gateway(PROXY, "/url".into());
-            for spec in [&operator, &gateway] {
-                assert_eq!(value(spec, "CODEX_UPSTREAM_KEY_FILE"), None);
-                assert_eq!(value(spec, "CODEX_ENV_ALLOW").as_deref(), Some("APP_*,CI"));
-                assert_eq!(
-                    value(spec, "CODEX_LIVE_STORE").as_deref(),
-                    Some("hub:/sockets/log.sock")
-                );
-            }
-            assert_eq!(value(&operator, "CODEX_DATABASE_URL_FILE"), None);
-            assert_eq!(
-                value(&gateway, "CODEX_DATABASE_URL_FILE").as_deref(),
-                Some("/url")
-            );
-            assert_ne!(
-                value(&operator, "KUBECONFIG"),
-                value(&gateway, "KUBECONFIG")
-            );
-            // The real model is Codex's own default.
-            assert_eq!(value(&operator, "CODEX_DEFAULT_MODEL"), None);
-        });
-    }
-
-    #[test]
-    fn pods_reach_the_proxy_by_its_address_in_the_pod() {
-        with_plan(&[], true, |plan, ports| {
-            let operator = plan.operator(ports, PROXY);
-            assert_eq!(
-                value(&operator, "CODEX_POD_PROXY_URL").as_deref(),
-                Some("http://127.0.0.1:8787")
-            );
-            assert_eq!(
-                value(&operator, "CODEX_DEFAULT_MODEL").as_deref(),
-                Some("gpt-5.5")
-            );
-            let config = plan.cluster_config(PROXY);
-            assert_eq!(
-                config["services"],
-                json!([{"listen": "127.0.0.1:8787", "target": "127.0.0.1:40001"}])
-            );
-            assert_eq!(config["sandbox"], "enforced");
-            let binds = &config["images"]["codex-runner:local"]["binds"];
-            assert_eq!(binds[0]["target"], "/usr/local/bin/codex-runner");
-            assert_eq!(
-                binds[1],
-                json!({"source": "/somewhere/fake-codex", "target": "/opt/codex/bin/codex"})
-            );
-        });
-        with_plan(&["--insecure-no-sandbox"], true, |plan, ports| {
-            let operator = plan.operator(ports, PROXY);
-            assert_eq!(
-                value(&operator, "CODEX_POD_PROXY_URL").as_deref(),
-                Some("http://127.0.0.1:40001")
-            );
-            assert_eq!(plan.cluster_config(PROXY)["sandbox"], "none");
-        });
-    }
-}
+mod tests;

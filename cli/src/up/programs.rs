@@ -88,6 +88,7 @@ impl Programs {
         let mut search = Search {
             folder,
             modules,
+            absent: Vec::new(),
             missing: Vec::new(),
         };
 
@@ -103,9 +104,7 @@ impl Programs {
         let codex = search.codex(args.codex_bin.as_deref());
         let postgres_bin = search.postgres(args.postgres_bin.as_deref());
         let bwrap = (!args.insecure_no_sandbox).then(|| search.bwrap(args.bwrap.as_deref()));
-        if !search.missing.is_empty() {
-            return Err(UpError::Missing(search.missing.join("\n       ")));
-        }
+        search.finish()?;
         Ok(Self {
             local_cluster,
             pod_proxy,
@@ -123,17 +122,32 @@ impl Programs {
 struct Search {
     folder: PathBuf,
     modules: Option<PathBuf>,
+    /// Our own programs that are not where they belong.
+    absent: Vec<&'static str>,
+    /// What else is missing, in sentences.
     missing: Vec<String>,
 }
 
 impl Search {
-    fn beside(&mut self, name: &str) -> PathBuf {
+    fn finish(&mut self) -> Result<(), UpError> {
+        if !self.absent.is_empty() {
+            let absent = format!(
+                "not in {}, where this program is: {}. Install all programs into one folder (from source: `cargo build --workspace --bins`)",
+                self.folder.display(),
+                self.absent.join(", ")
+            );
+            self.missing.insert(0, absent);
+        }
+        match self.missing.is_empty() {
+            true => Ok(()),
+            false => Err(UpError::Missing(self.missing.join("\n       "))),
+        }
+    }
+
+    fn beside(&mut self, name: &'static str) -> PathBuf {
         let path = self.folder.join(name);
         if !is_program(&path) {
-            self.missing.push(format!(
-                "{name} is not in {}, where this program is: install all programs into one folder (from source: `cargo build --workspace --bins`)",
-                self.folder.display()
-            ));
+            self.absent.push(name);
         }
         path
     }

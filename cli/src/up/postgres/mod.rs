@@ -203,7 +203,8 @@ impl Postgres {
                 .map_err(|errno| failed(errno.into()))?;
             command.uid(account.uid).gid(account.gid);
         }
-        command.stdin(stdin);
+        // A start that is given up must not leave it behind.
+        command.stdin(stdin).kill_on_drop(true);
         end_with_parent(&mut command, Signal::SIGKILL);
         let output = command.output().await.map_err(failed)?;
         if output.status.success() {

@@ -1,0 +1,200 @@
+//! An operator in a runtime of its own, so that it can be killed between any two instructions.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use clap::Parser as _;
+use codex_operator::checkpoint::{self, Checkpoint, Checkpoints};
+use codex_operator::follow::FollowTiming;
+use codex_operator::keys::Nonces;
+use codex_operator::{Config, Options, Ready, run};
+use codex_tasklog::hub::HubClient;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::PATIENCE;
+
+/// What operators of one test share.
+pub struct Setup {
+    folder: TempDir,
+    kubeconfig: PathBuf,
+    /// More flags.
+    pub flags: Vec<String>,
+    pub timing: FollowTiming,
+}
+
+impl Setup {
+    pub fn new(kubeconfig: &Path) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("codex-op-")
+            .tempdir()
+            .unwrap();
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        std::fs::write(folder.path().join("token.pem"), key.serialize_pem()).unwrap();
+        std::fs::write(folder.path().join("token.pub"), key.public_key_pem()).unwrap();
+        std::fs::write(folder.path().join("nonce.key"), [7; 32]).unwrap();
+        Self {
+            folder,
+            kubeconfig: kubeconfig.to_owned(),
+            flags: vec!["--allow-host-path=true".into()],
+            timing: FollowTiming {
+                first_pause: Duration::from_millis(10),
+                last_pause: Duration::from_millis(100),
+                archive_pause: Duration::from_millis(50),
+                ..FollowTiming::default()
+            },
+        }
+    }
+
+    pub fn flag(&mut self, flag: &str) {
+        self.flags.push(flag.to_owned());
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn archive(&self) -> PathBuf {
+        self.path("archive")
+    }
+
+    pub fn live(&self) -> HubClient {
+        HubClient::new(self.path("log.sock"))
+    }
+
+    pub fn nonce(&self, uid: &str) -> String {
+        let nonces = Nonces::from_file(&self.path("nonce.key")).unwrap();
+        nonces.nonce(uid).expose_secret().to_owned()
+    }
+
+    fn config(&self) -> Config {
+        let file = |name: &str| self.path(name).display().to_string();
+        let mut arguments: Vec<String> = vec![
+            "codex-operator".into(),
+            "--pod-proxy-url=http://127.0.0.1:8787".into(),
+            format!("--task-token-key-file={}", file("token.pem")),
+            format!("--nonce-key-file={}", file("nonce.key")),
+            format!("--live-store=hub:{}", file("log.sock")),
+            format!("--archive=file://{}", file("archive")),
+        ];
+        arguments.extend(self.flags.iter().cloned());
+        Config::try_parse_from(arguments).unwrap()
+    }
+}
+
+/// A running operator.
+pub struct Operator {
+    runtime: Option<Runtime>,
+    shutdown: CancellationToken,
+    done: std::sync::mpsc::Receiver<Result<(), codex_operator::Error>>,
+    ready: std::sync::mpsc::Receiver<Ready>,
+}
+
+impl Operator {
+    pub fn start(setup: &Setup) -> Self {
+        Self::start_with(setup, checkpoint::go_on())
+    }
+
+    /// An operator that stops for ever at a point; the receiver tells when it is there.
+    pub fn start_until(setup: &Setup, point: Checkpoint) -> (Self, mpsc::Receiver<()>) {
+        let (sender, receiver) = mpsc::channel(1);
+        let stop = StopAt {
+            point,
+            reached: sender,
+        };
+        (Self::start_with(setup, Arc::new(stop)), receiver)
+    }
+
+    fn start_with(setup: &Setup, checkpoints: Arc<dyn Checkpoints>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let shutdown = CancellationToken::new();
+        let (done_sender, done) = std::sync::mpsc::channel();
+        let (ready_sender, ready) = std::sync::mpsc::channel();
+        let (config, timing, kubeconfig) = (setup.config(), setup.timing, setup.kubeconfig.clone());
+        let stop = shutdown.clone();
+        runtime.spawn(async move {
+            let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+            let options = KubeConfigOptions::default();
+            let client_config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .unwrap();
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            tokio::spawn(async move {
+                if let Ok(ready) = receiver.await {
+                    let _ = ready_sender.send(ready);
+                }
+            });
+            let mut options = Options::new(config, kube::Client::try_from(client_config).unwrap());
+            options.timing = timing;
+            options.checkpoints = checkpoints;
+            options.ready = Some(sender);
+            let _ = done_sender.send(run(options, stop).await);
+        });
+        Self {
+            runtime: Some(runtime),
+            shutdown,
+            done,
+            ready,
+        }
+    }
+
+    /// Dies at once, like a process that is killed.
+    pub fn kill(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Ends as after SIGTERM.
+    pub fn stop(mut self) {
+        self.shutdown.cancel();
+        self.done
+            .recv_timeout(PATIENCE)
+            .expect("the operator ends")
+            .expect("the operator ends well");
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// The address of the probes; waits until the operator is ready.
+    pub fn listen(&self) -> std::net::SocketAddr {
+        self.ready
+            .recv_timeout(PATIENCE)
+            .expect("the operator gets ready")
+            .listen
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+struct StopAt {
+    point: Checkpoint,
+    reached: mpsc::Sender<()>,
+}
+
+#[async_trait]
+impl Checkpoints for StopAt {
+    async fn reached(&self, point: Checkpoint, _: &str) {
+        if point == self.point {
+            let _ = self.reached.try_send(());
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -132,3 +132,73 @@ pub(crate) fn spec() -> BoxedStrategy<Value> {
         ("free", free()),
     ])
 }
+
+/// A Pod, or a patch of one without directives.
+pub(crate) fn pod() -> BoxedStrategy<Value> {
+    pod_with(Just(None).boxed())
+}
+
+/// A strategic merge patch of a Pod.
+pub(crate) fn pod_patch() -> BoxedStrategy<Value> {
+    let directive = prop_oneof![
+        12 => Just(None),
+        2 => Just(Some("delete")),
+        1 => Just(Some("replace")),
+    ];
+    pod_with(directive.boxed())
+}
+
+fn pod_with(directive: BoxedStrategy<Option<&'static str>>) -> BoxedStrategy<Value> {
+    let named = |fields: Vec<(&'static str, BoxedStrategy<Value>)>| {
+        let directive = directive.clone();
+        btree_map(word(), (some_of(fields), directive), 0..4)
+            .prop_map(|items| {
+                let with_name = |(name, (mut item, directive)): (String, (Value, Option<&str>))| {
+                    item["name"] = name.into();
+                    if let Some(directive) = directive {
+                        item["$patch"] = directive.into();
+                    }
+                    item
+                };
+                items.into_iter().map(with_name).collect::<Vec<_>>()
+            })
+            .prop_shuffle()
+            .prop_map(Value::Array)
+            .boxed()
+    };
+    let list = || vec(text(), 0..3).prop_map(Value::Array).boxed();
+    let env = named(vec![("value", text().boxed())]);
+    let context = some_of(vec![
+        ("runAsUser", small().boxed()),
+        ("fsGroup", small().boxed()),
+    ]);
+    let context = (context, directive.clone()).prop_map(|(mut context, directive)| {
+        if let Some(directive) = directive {
+            context["$patch"] = directive.into();
+        }
+        context
+    });
+    let toleration = some_of(vec![("key", text().boxed())]);
+    let spec = some_of(vec![
+        (
+            "containers",
+            named(vec![
+                ("image", text().boxed()),
+                ("env", env),
+                ("args", list()),
+            ]),
+        ),
+        (
+            "tolerations",
+            vec(toleration, 0..3).prop_map(Value::Array).boxed(),
+        ),
+        ("nodeSelector", map_of(text())),
+        ("securityContext", context.boxed()),
+        ("hostname", text().boxed()),
+    ]);
+    let metadata = some_of(vec![
+        ("finalizers", set().boxed()),
+        ("labels", map_of(text())),
+    ]);
+    some_of(vec![("metadata", metadata), ("spec", spec)])
+}

@@ -1,4 +1,4 @@
-// Command upstream replays stories of server-side apply with the field manager of Kubernetes.
+// Command apply replays stories of server-side apply with the field manager of Kubernetes.
 //
 // It reads {"schema": ..., "stories": [[{"manager", "force", "apply" | "update"}, ...], ...]} on
 // standard input and writes the same stories with what came of each step: "result", the object,
@@ -156,4 +156,3 @@ func play(manager *managedfields.FieldManager, live *unstructured.Unstructured, 
 	}
 	return out.(*unstructured.Unstructured), nil
 }
-

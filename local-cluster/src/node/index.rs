@@ -14,7 +14,8 @@ impl PodIndex {
     /// Adds a Pod, or replaces one of the same name.
     pub fn insert(&self, pod: &Pod) {
         if let Some(uid) = pod.uid() {
-            self.lock().insert((pod.namespace().unwrap_or_default(), pod.name_any()), uid);
+            self.lock()
+                .insert((pod.namespace().unwrap_or_default(), pod.name_any()), uid);
         }
     }
 
@@ -25,7 +26,9 @@ impl PodIndex {
 
     /// The uid of a Pod.
     pub fn uid(&self, namespace: &str, name: &str) -> Option<String> {
-        self.lock().get(&(namespace.to_owned(), name.to_owned())).cloned()
+        self.lock()
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned()
     }
 
     /// All uids.

@@ -13,7 +13,7 @@
 //! | [`logs`] | reading and following what containers wrote |
 //! | [`preflight`](mod@preflight) | whether this machine can do all that |
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use kube::Client;
@@ -63,7 +63,7 @@ impl Node {
     ///
     /// # Errors
     /// Says why this machine cannot run Pods, and what to do.
-    pub fn new(config: NodeConfig, folder: PathBuf) -> Result<Self, NodeError> {
+    pub fn new(config: NodeConfig, folder: &Path) -> Result<Self, NodeError> {
         let found = preflight(&config)?;
         for warning in &found.warnings {
             tracing::warn!("{warning}");
@@ -79,7 +79,10 @@ impl Node {
 
     /// The endpoint that the API server asks for logs: `/containerLogs/{namespace}/{pod}/{container}`, `/pods`, `/healthz`.
     pub fn kubelet_router(&self) -> axum::Router {
-        logs::router(logs::Logs { index: self.index.clone(), root: self.runtime.root().to_owned() })
+        logs::router(logs::Logs {
+            index: self.index.clone(),
+            root: self.runtime.root().to_owned(),
+        })
     }
 
     /// Runs Pods until told to stop. They go on then, and a later node with the same folder takes them over.
@@ -90,8 +93,16 @@ impl Node {
         let name = self.runtime.config().node_name.clone();
         let found = self.runtime.found().clone();
         let (events, _sender) = sync::events::Events::new(client.clone(), &name);
-        let _registration = AbortOnDropHandle::new(tokio::spawn(sync::registration::keep(client.clone(), name, found)));
-        let shared = Arc::new(sync::worker::Shared { runtime: self.runtime, client, events });
+        let _registration = AbortOnDropHandle::new(tokio::spawn(sync::registration::keep(
+            client.clone(),
+            name,
+            found,
+        )));
+        let shared = Arc::new(sync::worker::Shared {
+            runtime: self.runtime,
+            client,
+            events,
+        });
         sync::Manager::new(shared, self.index).run(shutdown).await?;
         Ok(())
     }

@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use super::config::{NodeConfig, SandboxMode};
 use super::plan::security::DEFAULT_ID;
 use super::sandbox::cgroup::CgroupTree;
-use super::sandbox::plan::{CgroupPlan, Confinement, ContainerPlan, HostIdentity, LogPlan, NetworkPlan};
+use super::sandbox::plan::{
+    CgroupPlan, Confinement, ContainerPlan, HostIdentity, LogPlan, NetworkPlan,
+};
 use super::sandbox::rootfs;
 use super::shim::state::{ContainerDir, Outcome};
 use super::shim::{NETWORK_STATE, NetworkState};
@@ -41,7 +43,9 @@ pub enum PreflightError {
     )]
     NoBubblewrap,
     /// The program of the shims is missing.
-    #[error("the program codex-local-cluster was not found next to {0}; build it, or set `shim` in the configuration")]
+    #[error(
+        "the program codex-local-cluster was not found next to {0}; build it, or set `shim` in the configuration"
+    )]
     NoShim(PathBuf),
     /// Pods would have root's rights on the host.
     #[error("runtime_uid must not be 0: Pods would have root's rights on this machine")]
@@ -69,35 +73,67 @@ pub fn preflight(config: &NodeConfig) -> Result<PreflightReport, PreflightError>
     let cgroups = CgroupTree::detect();
     let mut warnings = Vec::new();
     if let CgroupTree::Unavailable { reason } = &cgroups {
-        warnings.push(format!("Memory and CPU limits of Pods are not enforced: {reason}."));
+        warnings.push(format!(
+            "Memory and CPU limits of Pods are not enforced: {reason}."
+        ));
     } else if !cgroups.limits_memory() {
-        warnings.push("Memory limits of Pods are not enforced: the memory control group cannot be written.".to_owned());
+        warnings.push(
+            "Memory limits of Pods are not enforced: the memory control group cannot be written."
+                .to_owned(),
+        );
     }
     if config.sandbox == SandboxMode::None {
         warnings.push("Pods are NOT sandboxed (sandbox: none): every task can read and change whatever this user can.".to_owned());
-        return Ok(PreflightReport { bwrap: None, shim, host, cgroups, warnings });
+        return Ok(PreflightReport {
+            bwrap: None,
+            shim,
+            host,
+            cgroups,
+            warnings,
+        });
     }
     let bwrap = find_bwrap(config).ok_or(PreflightError::NoBubblewrap)?;
-    let report = PreflightReport { bwrap: Some(bwrap), shim, host, cgroups, warnings };
+    let report = PreflightReport {
+        bwrap: Some(bwrap),
+        shim,
+        host,
+        cgroups,
+        warnings,
+    };
     try_sandbox(&report)?;
     Ok(report)
 }
 
 fn host_identity(config: &NodeConfig) -> Result<HostIdentity, PreflightError> {
-    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let (uid, gid) = (
+        nix::unistd::geteuid().as_raw(),
+        nix::unistd::getegid().as_raw(),
+    );
     if uid != 0 {
-        return Ok(HostIdentity { uid, gid, change: false });
+        return Ok(HostIdentity {
+            uid,
+            gid,
+            change: false,
+        });
     }
     match config.runtime_uid.unwrap_or(DEFAULT_RUNTIME_UID) {
         0 => Err(PreflightError::RootPods),
-        uid => Ok(HostIdentity { uid, gid: uid, change: true }),
+        uid => Ok(HostIdentity {
+            uid,
+            gid: uid,
+            change: true,
+        }),
     }
 }
 
 fn find_shim(config: &NodeConfig) -> Result<PathBuf, PreflightError> {
     const PROGRAM: &str = "codex-local-cluster";
     if let Some(path) = &config.shim {
-        return if path.is_file() { Ok(path.clone()) } else { Err(PreflightError::NoShim(path.clone())) };
+        return if path.is_file() {
+            Ok(path.clone())
+        } else {
+            Err(PreflightError::NoShim(path.clone()))
+        };
     }
     let own = std::env::current_exe()?;
     if own.file_name().is_some_and(|name| name == PROGRAM) {
@@ -105,22 +141,35 @@ fn find_shim(config: &NodeConfig) -> Result<PathBuf, PreflightError> {
     }
     // Test programs are one folder below the others.
     let folders = own.ancestors().skip(1).take(2);
-    let found = folders.map(|folder| folder.join(PROGRAM)).find(|path| path.is_file());
+    let found = folders
+        .map(|folder| folder.join(PROGRAM))
+        .find(|path| path.is_file());
     found.ok_or(PreflightError::NoShim(own))
 }
 
 /// Looks for bubblewrap: the configuration, `CODEX_BWRAP`, the codex npm package beside this program or the working
 /// folder, `PATH`. The package's copy comes before the system's because it is of a known version.
 pub fn find_bwrap(config: &NodeConfig) -> Option<PathBuf> {
-    let named = config.bwrap.clone().or_else(|| std::env::var_os("CODEX_BWRAP").map(PathBuf::from));
+    let named = config
+        .bwrap
+        .clone()
+        .or_else(|| std::env::var_os("CODEX_BWRAP").map(PathBuf::from));
     if let Some(path) = named {
         return path.is_file().then_some(path);
     }
     let own = std::env::current_exe().ok();
     let here = std::env::current_dir().ok();
-    let packages = own.iter().chain(&here).flat_map(|path| path.ancestors()).filter_map(packaged_bwrap);
-    let installed = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
-    packages.chain(installed.map(|folder| folder.join("bwrap"))).find(|path| path.is_file())
+    let packages = own
+        .iter()
+        .chain(&here)
+        .flat_map(|path| path.ancestors())
+        .filter_map(packaged_bwrap);
+    let installed = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    packages
+        .chain(installed.map(|folder| folder.join("bwrap")))
+        .find(|path| path.is_file())
 }
 
 fn packaged_bwrap(folder: &Path) -> Option<PathBuf> {
@@ -129,23 +178,46 @@ fn packaged_bwrap(folder: &Path) -> Option<PathBuf> {
         "aarch64" => ("codex-linux-arm64", "aarch64-unknown-linux-musl"),
         _ => return None,
     };
-    let path = folder.join("node_modules/@openai").join(package).join("vendor").join(target).join("codex-resources/bwrap");
+    let path = folder
+        .join("node_modules/@openai")
+        .join(package)
+        .join("vendor")
+        .join(target)
+        .join("codex-resources/bwrap");
     path.is_file().then_some(path)
 }
 
 fn try_sandbox(report: &PreflightReport) -> Result<(), PreflightError> {
     let dir = tempfile::tempdir()?;
-    let refused = |reason: String| PreflightError::Sandbox { advice: advice(), reason };
-    let mut network = start(report, "network", dir.path(), &NetworkPlan { services: Vec::new(), host: report.host })?;
+    let refused = |reason: String| PreflightError::Sandbox {
+        advice: advice(),
+        reason,
+    };
+    let mut network = start(
+        report,
+        "network",
+        dir.path(),
+        &NetworkPlan {
+            services: Vec::new(),
+            host: report.host,
+        },
+    )?;
     let mut news = [0_u8];
-    let reported = network.stdout.take().map_or(Ok(0), |mut out| out.read(&mut news));
-    let state = fs::read(dir.path().join(NETWORK_STATE)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let reported = network
+        .stdout
+        .take()
+        .map_or(Ok(0), |mut out| out.read(&mut news));
+    let state = fs::read(dir.path().join(NETWORK_STATE))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let result = match (reported, state) {
-        (Ok(1), Some(NetworkState::Ready(namespaces))) => try_container(report, dir.path(), namespaces).and_then(|outcome| match outcome {
-            Outcome::Exited { code: 0, .. } => Ok(()),
-            Outcome::CannotRun { message } => Err(refused(message)),
-            other => Err(refused(format!("the trial ended with {other:?}"))),
-        }),
+        (Ok(1), Some(NetworkState::Ready(namespaces))) => {
+            try_container(report, dir.path(), namespaces).and_then(|outcome| match outcome {
+                Outcome::Exited { code: 0, .. } => Ok(()),
+                Outcome::CannotRun { message } => Err(refused(message)),
+                other => Err(refused(format!("the trial ended with {other:?}"))),
+            })
+        }
         (_, Some(NetworkState::Failed { message })) => Err(refused(message)),
         _ => Err(refused("the network process did not report".to_owned())),
     };
@@ -154,10 +226,19 @@ fn try_sandbox(report: &PreflightReport) -> Result<(), PreflightError> {
     result
 }
 
-fn try_container(report: &PreflightReport, dir: &Path, namespaces: super::sandbox::plan::PodNamespaces) -> Result<Outcome, PreflightError> {
+fn try_container(
+    report: &PreflightReport,
+    dir: &Path,
+    namespaces: super::sandbox::plan::PodNamespaces,
+) -> Result<Outcome, PreflightError> {
     let container = ContainerDir::new(dir.join("container"));
     fs::create_dir(container.path())?;
-    let mut mounts = rootfs::base(&rootfs::Base { hostname: "preflight", uid: DEFAULT_ID, gid: DEFAULT_ID, host_aliases: &[] });
+    let mut mounts = rootfs::base(&rootfs::Base {
+        hostname: "preflight",
+        uid: DEFAULT_ID,
+        gid: DEFAULT_ID,
+        host_aliases: &[],
+    });
     rootfs::seal(&mut mounts);
     let plan = ContainerPlan {
         argv: vec!["/usr/bin/env".to_owned(), "true".to_owned()],
@@ -167,10 +248,17 @@ fn try_container(report: &PreflightReport, dir: &Path, namespaces: super::sandbo
         uid: DEFAULT_ID,
         gid: DEFAULT_ID,
         host: report.host,
-        confinement: Confinement::Bubblewrap { program: report.bwrap.clone().unwrap_or_default(), namespaces },
+        confinement: Confinement::Bubblewrap {
+            program: report.bwrap.clone().unwrap_or_default(),
+            namespaces,
+        },
         mounts,
         cgroup: CgroupPlan::default(),
-        log: LogPlan { path: container.log(), max_bytes: 1 << 20, max_files: 2 },
+        log: LogPlan {
+            path: container.log(),
+            max_bytes: 1 << 20,
+            max_files: 2,
+        },
         grace_seconds: 1,
     };
     start(report, "container", container.path(), &plan)?.wait()?;
@@ -178,7 +266,12 @@ fn try_container(report: &PreflightReport, dir: &Path, namespaces: super::sandbo
     Ok(outcome.ok_or_else(|| io::Error::other("the trial container left no result"))?)
 }
 
-fn start(report: &PreflightReport, kind: &str, dir: &Path, plan: &impl serde::Serialize) -> io::Result<std::process::Child> {
+fn start(
+    report: &PreflightReport,
+    kind: &str,
+    dir: &Path,
+    plan: &impl serde::Serialize,
+) -> io::Result<std::process::Child> {
     let mut child = Command::new(&report.shim)
         .args(["shim", kind, "--dir"])
         .arg(dir)
@@ -196,7 +289,11 @@ fn start(report: &PreflightReport, kind: &str, dir: &Path, plan: &impl serde::Se
 
 /// What to do about a kernel that refuses namespaces.
 fn advice() -> String {
-    let setting = |path: &str| fs::read_to_string(Path::new("/proc/sys").join(path)).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let setting = |path: &str| {
+        fs::read_to_string(Path::new("/proc/sys").join(path))
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
+    };
     let mut advice = Vec::new();
     if setting("kernel/apparmor_restrict_unprivileged_userns") == "1" {
         advice.push("AppArmor restricts user namespaces: `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or install an AppArmor profile that allows `userns` for bwrap and codex-local-cluster");
@@ -210,5 +307,8 @@ fn advice() -> String {
     if advice.is_empty() {
         advice.push("Inside a container, allow it user namespaces and an unmasked /proc (Docker: `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`), or run on the host");
     }
-    format!("{}. To run trusted tasks without any isolation, set `sandbox` to \"none\".", advice.join("; "))
+    format!(
+        "{}. To run trusted tasks without any isolation, set `sandbox` to \"none\".",
+        advice.join("; ")
+    )
 }

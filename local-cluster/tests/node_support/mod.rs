@@ -1,6 +1,8 @@
 //! Pods on the node's runtime, without an API server.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub mod cluster;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -71,12 +73,18 @@ impl Bench {
     pub fn new(config: NodeConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let found = preflight(&config).unwrap_or_else(|error| panic!("{error}"));
-        let runtime = Runtime::new(config, folder.path().join("node"), found).unwrap();
+        let runtime = Runtime::new(config, &folder.path().join("node"), found).unwrap();
         Self { runtime, folder }
     }
 
     /// Starts a container of a Pod as its run number `attempt`.
-    pub async fn start(&self, pod: &Pod, container: &Container, attempt: u32, objects: &Objects) -> Run {
+    pub async fn start(
+        &self,
+        pod: &Pod,
+        container: &Container,
+        attempt: u32,
+        objects: &Objects,
+    ) -> Run {
         let pod_dir = self.runtime.pod_dir(pod).unwrap();
         pod_dir.create(pod).unwrap();
         let network = self.runtime.network(&pod_dir).await.unwrap();
@@ -92,7 +100,10 @@ impl Bench {
             objects,
         };
         let plan = plan::container(pod, container, &environment, dir.log()).unwrap();
-        Run { handle: self.runtime.start(dir, &plan).await.unwrap(), pod_dir }
+        Run {
+            handle: self.runtime.start(dir, &plan).await.unwrap(),
+            pod_dir,
+        }
     }
 
     /// Runs the first container of a Pod to its end: its result and its output.
@@ -119,7 +130,9 @@ impl Run {
     pub async fn started(&mut self) -> Started {
         match timeout(self.handle.next()).await.unwrap() {
             Progress::Started(started) => started,
-            Progress::Exited(exit) => panic!("ended without a start: {exit:?} {}", self.diagnosis()),
+            Progress::Exited(exit) => {
+                panic!("ended without a start: {exit:?} {}", self.diagnosis())
+            }
         }
     }
 
@@ -146,7 +159,10 @@ impl Run {
 /// The text of a log file, without its times and tags.
 pub fn output(log: impl AsRef<Path>) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    text.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).map(|line| format!("{line}\n")).collect()
+    text.lines()
+        .filter_map(|line| line.splitn(4, ' ').nth(3))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// Waits until a condition holds, at most 20 seconds.
@@ -160,5 +176,15 @@ pub async fn poll(mut condition: impl FnMut() -> bool, what: &str) {
 
 /// Nothing in these tests takes 30 seconds unless it hangs.
 pub async fn timeout<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), future).await.expect("took longer than 30 seconds")
+    tokio::time::timeout(Duration::from_secs(30), future)
+        .await
+        .expect("took longer than 30 seconds")
+}
+
+/// An ordinary end.
+pub fn exited(code: i32) -> Outcome {
+    Outcome::Exited {
+        code,
+        out_of_memory: false,
+    }
 }

@@ -13,6 +13,7 @@ use futures::stream;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+mod entries;
 pub mod files;
 pub mod reader;
 
@@ -34,7 +35,10 @@ pub fn router(logs: Logs) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/pods", get(list_pods))
-        .route("/containerLogs/{namespace}/{pod}/{container}", get(read_log))
+        .route(
+            "/containerLogs/{namespace}/{pod}/{container}",
+            get(read_log),
+        )
         .with_state(logs)
 }
 
@@ -49,7 +53,9 @@ enum LogError {
     Waiting { pod: String, container: String },
     #[error("previous terminated container \"{container}\" in pod \"{pod}\" not found")]
     NoPrevious { pod: String, container: String },
-    #[error("sinceTime and sinceSeconds exclude each other; sinceTime is a time of RFC 3339, and numbers aren't negative")]
+    #[error(
+        "sinceTime and sinceSeconds exclude each other; sinceTime is a time of RFC 3339, and numbers aren't negative"
+    )]
     Options,
     #[error("cannot read the log: {0}")]
     Disk(#[from] io::Error),
@@ -59,7 +65,10 @@ impl IntoResponse for LogError {
     fn into_response(self) -> Response {
         let code = match self {
             Self::UnknownPod(_) => StatusCode::NOT_FOUND,
-            Self::UnknownContainer { .. } | Self::Waiting { .. } | Self::NoPrevious { .. } | Self::Options => StatusCode::BAD_REQUEST,
+            Self::UnknownContainer { .. }
+            | Self::Waiting { .. }
+            | Self::NoPrevious { .. }
+            | Self::Options => StatusCode::BAD_REQUEST,
             Self::Disk(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (code, self.to_string()).into_response()
@@ -81,11 +90,23 @@ struct Parameters {
 
 impl Parameters {
     fn options(&self) -> Result<Options, LogError> {
-        let natural = |number: Option<i64>| number.map(u64::try_from).transpose().map_err(|_| LogError::Options);
-        let since = match (self.since_time.as_deref().filter(|text| !text.is_empty()), self.since_seconds) {
+        let natural = |number: Option<i64>| {
+            number
+                .map(u64::try_from)
+                .transpose()
+                .map_err(|_| LogError::Options)
+        };
+        let since = match (
+            self.since_time.as_deref().filter(|text| !text.is_empty()),
+            self.since_seconds,
+        ) {
             (None, None) => None,
             (Some(text), None) => Some(text.parse().map_err(|_| LogError::Options)?),
-            (None, Some(seconds)) if seconds >= 0 => Some(Timestamp::now().saturating_sub(SignedDuration::from_secs(seconds)).map_err(|_| LogError::Options)?),
+            (None, Some(seconds)) if seconds >= 0 => Some(
+                Timestamp::now()
+                    .saturating_sub(SignedDuration::from_secs(seconds))
+                    .map_err(|_| LogError::Options)?,
+            ),
             _ => return Err(LogError::Options),
         };
         Ok(Options {
@@ -105,7 +126,16 @@ fn flag(value: Option<&str>) -> bool {
 
 async fn list_pods(State(logs): State<Logs>) -> Json<serde_json::Value> {
     let uids = logs.index.uids();
-    let pods: Vec<_> = PodDir::all(&logs.root).into_iter().map(|(_, pod)| pod).filter(|pod| pod.metadata.uid.as_ref().is_some_and(|uid| uids.contains(uid))).collect();
+    let pods: Vec<_> = PodDir::all(&logs.root)
+        .into_iter()
+        .map(|(_, pod)| pod)
+        .filter(|pod| {
+            pod.metadata
+                .uid
+                .as_ref()
+                .is_some_and(|uid| uids.contains(uid))
+        })
+        .collect();
     Json(serde_json::json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": pods}))
 }
 
@@ -115,19 +145,32 @@ async fn read_log(
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, LogError> {
     let options = parameters.options()?;
-    let uid = logs.index.uid(&namespace, &pod).ok_or_else(|| LogError::UnknownPod(pod.clone()))?;
+    let uid = logs
+        .index
+        .uid(&namespace, &pod)
+        .ok_or_else(|| LogError::UnknownPod(pod.clone()))?;
     if container.is_empty() || container.contains(['/', '.']) {
         return Err(LogError::UnknownContainer { pod, container });
     }
     let dir = PodDir::new(&logs.root, &uid)?;
     let attempts = dir.attempts(&container);
-    let attempt = if flag(parameters.previous.as_deref()) { attempts.iter().nth_back(1) } else { attempts.last() };
+    let attempt = if flag(parameters.previous.as_deref()) {
+        attempts.iter().nth_back(1)
+    } else {
+        attempts.last()
+    };
     let Some(&attempt) = attempt else {
-        return Err(if attempts.is_empty() { LogError::Waiting { pod, container } } else { LogError::NoPrevious { pod, container } });
+        return Err(if attempts.is_empty() {
+            LogError::Waiting { pod, container }
+        } else {
+            LogError::NoPrevious { pod, container }
+        });
     };
     let reader = Reader::open(dir.container(&container, attempt), options)?;
     // Not a task: when the client goes away the body is dropped, and the reader with it.
-    let pieces = stream::try_unfold(reader, async |mut reader| io::Result::Ok(reader.next().await?.map(|piece| (piece, reader))));
+    let pieces = stream::try_unfold(reader, async |mut reader| {
+        io::Result::Ok(reader.next().await?.map(|piece| (piece, reader)))
+    });
     let body = Body::from_stream(pieces);
     Ok(([(header::CONTENT_TYPE, "text/plain")], body).into_response())
 }

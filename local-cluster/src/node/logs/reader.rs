@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::unix::AsyncFd;
 
+use super::entries::{Entry, Filter};
 use super::files::rotated_files;
 use crate::node::shim::state::ContainerDir;
 
@@ -58,9 +59,26 @@ impl Reader {
             Some(tail) => count_lines(&dir, options.since)?.saturating_sub(tail),
             None => 0,
         };
-        let watch = if options.follow { Some(Watch::new(&dir)?) } else { None };
-        let filter = Filter { since: options.since, timestamps: options.timestamps, skip, left: options.limit_bytes, in_line: false };
-        Ok(Self { dir, filter, follow: options.follow, file: None, pending: Vec::new(), watch })
+        let watch = if options.follow {
+            Some(Watch::new(&dir)?)
+        } else {
+            None
+        };
+        let filter = Filter {
+            since: options.since,
+            timestamps: options.timestamps,
+            skip,
+            left: options.limit_bytes,
+            in_line: false,
+        };
+        Ok(Self {
+            dir,
+            filter,
+            follow: options.follow,
+            file: None,
+            pending: Vec::new(),
+            watch,
+        })
     }
 
     /// The next piece, or `None` at the end: of the log as it is, or, when following, of the container.
@@ -96,13 +114,17 @@ impl Reader {
         }
         let mut buffer = vec![0_u8; CHUNK];
         loop {
-            let Some((file, inode)) = &mut self.file else { return Ok(None) };
+            let Some((file, inode)) = &mut self.file else {
+                return Ok(None);
+            };
             let length = file.read(&mut buffer)?;
             if length > 0 {
                 self.pending.extend_from_slice(&buffer[..length]);
                 return Ok(Some(self.filter.take(&mut self.pending)));
             }
-            let Some(next) = file_after(&self.dir, *inode)? else { return Ok(None) };
+            let Some(next) = file_after(&self.dir, *inode)? else {
+                return Ok(None);
+            };
             // Rotated. More may have been written between the end that was seen and the rotation.
             let length = file.read(&mut buffer)?;
             self.pending.extend_from_slice(&buffer[..length]);
@@ -115,7 +137,9 @@ impl Reader {
     }
 
     async fn wait(&self) -> io::Result<()> {
-        let Some(watch) = &self.watch else { return Ok(()) };
+        let Some(watch) = &self.watch else {
+            return Ok(());
+        };
         // The timeout's end is as good as a notification.
         if let Ok(ready) = tokio::time::timeout(LONGEST_SLEEP, watch.readable()).await {
             let mut ready = ready?;
@@ -133,14 +157,14 @@ struct Watch(Inotify);
 impl Watch {
     fn new(dir: &ContainerDir) -> io::Result<AsyncFd<Self>> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        let changes = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE_SELF;
+        let changes = AddWatchFlags::IN_MODIFY
+            | AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_MOVED_TO
+            | AddWatchFlags::IN_DELETE_SELF;
         inotify.add_watch(dir.path(), changes)?;
         #[expect(unsafe_code, reason = "registering a descriptor has no safe form")]
         // SAFETY: the descriptor is owned by what is registered, so it stays open and the same until it is dropped.
-        unsafe {
-            AsyncFd::register(Self(inotify))
-        }
-        .map_err(Into::into)
+        unsafe { AsyncFd::register(Self(inotify)) }.map_err(Into::into)
     }
 
     fn drain(&self) {
@@ -154,78 +178,13 @@ impl std::os::fd::AsRawFd for Watch {
     }
 }
 
-/// Turns entries of log files into what the reader asked for.
-#[derive(Debug)]
-struct Filter {
-    since: Option<Timestamp>,
-    timestamps: bool,
-    skip: u64,
-    left: Option<u64>,
-    in_line: bool,
-}
-
-impl Filter {
-    /// Takes whole entries out of `pending`.
-    fn take(&mut self, pending: &mut Vec<u8>) -> Bytes {
-        let mut out = Vec::with_capacity(pending.len());
-        let mut used = 0;
-        while let Some(length) = pending[used..].iter().position(|&byte| byte == b'\n') {
-            if let Some(entry) = Entry::parse(&pending[used..used + length]) {
-                self.add(&entry, &mut out);
-            }
-            used += length + 1;
-        }
-        pending.drain(..used);
-        if let Some(left) = &mut self.left {
-            out.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-            *left -= out.len() as u64;
-        }
-        out.into()
-    }
-
-    fn add(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) {
-        if !entry.is_since(self.since) {
-            return;
-        }
-        if self.skip > 0 {
-            self.skip -= u64::from(entry.full);
-            return;
-        }
-        if self.timestamps && !self.in_line {
-            out.extend_from_slice(entry.time);
-            out.push(b' ');
-        }
-        out.extend_from_slice(entry.text);
-        if entry.full {
-            out.push(b'\n');
-        }
-        self.in_line = !entry.full;
-    }
-}
-
-struct Entry<'a> {
-    time: &'a [u8],
-    full: bool,
-    text: &'a [u8],
-}
-
-impl<'a> Entry<'a> {
-    fn parse(line: &'a [u8]) -> Option<Self> {
-        let mut fields = line.splitn(4, |&byte| byte == b' ');
-        let (time, _stream, tag, text) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-        Some(Self { time, full: tag == b"F", text })
-    }
-
-    fn is_since(&self, since: Option<Timestamp>) -> bool {
-        let Some(since) = since else { return true };
-        let time = std::str::from_utf8(self.time).ok().and_then(|text| text.parse::<Timestamp>().ok());
-        time.is_some_and(|time| time >= since)
-    }
-}
-
 fn all_files(dir: &ContainerDir) -> Vec<PathBuf> {
     let current = dir.log();
-    rotated_files(&current).into_iter().map(|(_, path)| path).chain([current]).collect()
+    rotated_files(&current)
+        .into_iter()
+        .map(|(_, path)| path)
+        .chain([current])
+        .collect()
 }
 
 fn open(path: PathBuf) -> io::Result<Option<(File, u64)>> {
@@ -256,9 +215,13 @@ fn file_after(dir: &ContainerDir, inode: u64) -> io::Result<Option<(File, u64)>>
         return Ok(None);
     }
     let files = all_files(dir);
-    let is_present = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|metadata| metadata.ino() == inode);
+    let is_present =
+        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|metadata| metadata.ino() == inode);
     // When the file was removed meanwhile, the oldest one that is left goes on with the least loss.
-    let after = files.iter().position(is_present).map_or(0, |position| position + 1);
+    let after = files
+        .iter()
+        .position(is_present)
+        .map_or(0, |position| position + 1);
     for path in files.into_iter().skip(after) {
         if let Some(found) = open(path)? {
             return Ok(Some(found));
@@ -272,7 +235,9 @@ fn count_lines(dir: &ContainerDir, since: Option<Timestamp>) -> io::Result<u64> 
     let mut open_line = false;
     let mut buffer = vec![0_u8; CHUNK];
     for path in all_files(dir) {
-        let Some((mut file, _)) = open(path)? else { continue };
+        let Some((mut file, _)) = open(path)? else {
+            continue;
+        };
         let mut pending = Vec::new();
         loop {
             let length = file.read(&mut buffer)?;
@@ -282,7 +247,9 @@ fn count_lines(dir: &ContainerDir, since: Option<Timestamp>) -> io::Result<u64> 
             pending.extend_from_slice(&buffer[..length]);
             let mut used = 0;
             while let Some(end) = pending[used..].iter().position(|&byte| byte == b'\n') {
-                if let Some(entry) = Entry::parse(&pending[used..used + end]).filter(|entry| entry.is_since(since)) {
+                if let Some(entry) =
+                    Entry::parse(&pending[used..used + end]).filter(|entry| entry.is_since(since))
+                {
                     lines += u64::from(entry.full);
                     open_line = !entry.full;
                 }
@@ -295,81 +262,4 @@ fn count_lines(dir: &ContainerDir, since: Option<Timestamp>) -> io::Result<u64> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::node::sandbox::plan::LogPlan;
-    use crate::node::shim::log_writer::{LogWriter, Stream};
-    use crate::node::shim::state::{Exit, Outcome};
-
-    fn folder() -> (tempfile::TempDir, ContainerDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = ContainerDir::new(folder.path());
-        (folder, dir)
-    }
-
-    fn writer(dir: &ContainerDir, max_bytes: u64) -> LogWriter {
-        LogWriter::open(LogPlan { path: dir.log(), max_bytes, max_files: 100 }).unwrap()
-    }
-
-    async fn read(dir: &ContainerDir, options: Options) -> String {
-        let mut reader = Reader::open(dir.clone(), options).unwrap();
-        let mut text = Vec::new();
-        while let Some(piece) = reader.next().await.unwrap() {
-            text.extend_from_slice(&piece);
-        }
-        String::from_utf8(text).unwrap()
-    }
-
-    #[tokio::test]
-    async fn options_select_what_is_read() {
-        let (_folder, dir) = folder();
-        let mut log = writer(&dir, 1 << 20);
-        log.write(Stream::Stdout, b"one\ntwo\n").unwrap();
-        log.write(Stream::Stderr, b"three\n").unwrap();
-        log.write(Stream::Stdout, b"open").unwrap();
-        log.finish().unwrap();
-        assert_eq!(read(&dir, Options::default()).await, "one\ntwo\nthree\nopen");
-        assert_eq!(read(&dir, Options { tail_lines: Some(2), ..Options::default() }).await, "three\nopen");
-        assert_eq!(read(&dir, Options { tail_lines: Some(0), ..Options::default() }).await, "");
-        assert_eq!(read(&dir, Options { limit_bytes: Some(6), ..Options::default() }).await, "one\ntw");
-        let future = Timestamp::now() + Duration::from_secs(60);
-        assert_eq!(read(&dir, Options { since: Some(future), ..Options::default() }).await, "");
-        let timed = read(&dir, Options { timestamps: true, tail_lines: Some(1), ..Options::default() }).await;
-        assert!(timed.ends_with("Z open"), "{timed}");
-    }
-
-    #[tokio::test]
-    async fn a_line_that_was_split_is_one_again() {
-        let (_folder, dir) = folder();
-        let line = "x".repeat(50_000);
-        writer(&dir, 1 << 20).write(Stream::Stdout, format!("{line}\n").as_bytes()).unwrap();
-        assert_eq!(read(&dir, Options::default()).await, format!("{line}\n"));
-        let timed = read(&dir, Options { timestamps: true, ..Options::default() }).await;
-        assert_eq!(timed.len(), "2026-01-02T03:04:05.123456789Z ".len() + 50_001);
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_follower_sees_every_line_across_rotations_and_ends_with_the_container() {
-        const LINES: u32 = 20_000;
-        let (_folder, dir) = folder();
-        let mut log = writer(&dir, 50_000);
-        log.write(Stream::Stdout, b"0\n").unwrap();
-        let follower = dir.clone();
-        let reading = tokio::spawn(async move { read(&follower, Options { follow: true, ..Options::default() }).await });
-        let writing = dir.clone();
-        tokio::task::spawn_blocking(move || {
-            for number in 1..LINES {
-                log.write(Stream::Stdout, format!("{number}\n").as_bytes()).unwrap();
-            }
-            log.finish().unwrap();
-            let outcome = Outcome::Exited { code: 0, out_of_memory: false };
-            writing.write_exit(&Exit { at: Timestamp::now(), outcome }).unwrap();
-        })
-        .await
-        .unwrap();
-        let text = tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap().unwrap();
-        let expected: String = (0..LINES).map(|number| format!("{number}\n")).collect();
-        assert!(text == expected, "{} lines of {LINES}", text.lines().count());
-        assert!(rotated_files(&dir.log()).len() > 5);
-    }
-}
+mod tests;

@@ -23,21 +23,36 @@ pub fn field(pod: &Pod, path: &str) -> Option<String> {
         "metadata.annotations" => Some(lines(metadata.annotations.as_ref())),
         "spec.nodeName" => text(spec.and_then(|spec| spec.node_name.as_ref())),
         "spec.serviceAccountName" => text(spec.and_then(|spec| spec.service_account_name.as_ref())),
-        "status.podIP" | "status.podIPs" | "status.hostIP" | "status.hostIPs" => Some(POD_IP.to_owned()),
+        "status.podIP" | "status.podIPs" | "status.hostIP" | "status.hostIPs" => {
+            Some(POD_IP.to_owned())
+        }
         _ => {
-            let key = |prefix: &str| path.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']");
+            let key = |prefix: &str| {
+                path.strip_prefix(prefix)?
+                    .strip_prefix("['")?
+                    .strip_suffix("']")
+            };
             if let Some(key) = key("metadata.labels") {
                 return text(metadata.labels.as_ref().and_then(|labels| labels.get(key)));
             }
             let key = key("metadata.annotations")?;
-            text(metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)))
+            text(
+                metadata
+                    .annotations
+                    .as_ref()
+                    .and_then(|annotations| annotations.get(key)),
+            )
         }
     }
 }
 
 fn lines(map: Option<&BTreeMap<String, String>>) -> String {
     let line = |(key, value): (&String, &String)| format!("{key}={value:?}");
-    map.into_iter().flatten().map(line).collect::<Vec<_>>().join("\n")
+    map.into_iter()
+        .flatten()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The value of a `resourceFieldRef`. A resource without a limit is the whole machine.
@@ -48,14 +63,21 @@ pub fn resource(container: &Container, selector: &ResourceFieldSelector) -> Opti
     let requests = resources.and_then(|resources| resources.requests.as_ref());
     let quantity = match kind {
         "limits" => limits.and_then(|limits| limits.get(resource)),
-        "requests" => requests.and_then(|requests| requests.get(resource)).or_else(|| limits.and_then(|limits| limits.get(resource))),
+        "requests" => requests
+            .and_then(|requests| requests.get(resource))
+            .or_else(|| limits.and_then(|limits| limits.get(resource))),
         _ => return None,
     };
     let millis = match quantity {
         Some(quantity) => quantity::millis(quantity)?,
         None => machine(resource)?.saturating_mul(1000),
     };
-    let divisor = selector.divisor.as_ref().and_then(quantity::millis).filter(|divisor| *divisor > 0).unwrap_or(1000);
+    let divisor = selector
+        .divisor
+        .as_ref()
+        .and_then(quantity::millis)
+        .filter(|divisor| *divisor > 0)
+        .unwrap_or(1000);
     Some(millis.div_ceil(divisor).to_string())
 }
 
@@ -65,8 +87,14 @@ pub fn machine(resource: &str) -> Option<u64> {
         "cpu" => Some(std::thread::available_parallelism().map_or(1, |count| count.get() as u64)),
         "memory" => {
             let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-            let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-            line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("MemTotal:"))?;
+            line.trim()
+                .strip_suffix(" kB")?
+                .parse::<u64>()
+                .ok()
+                .map(|kib| kib * 1024)
         }
         _ => None,
     }
@@ -74,6 +102,11 @@ pub fn machine(resource: &str) -> Option<u64> {
 
 /// A limit of a container in thousandths.
 pub fn limit_millis(container: &Container, resource: &str) -> Option<u64> {
-    let quantity: &Quantity = container.resources.as_ref()?.limits.as_ref()?.get(resource)?;
+    let quantity: &Quantity = container
+        .resources
+        .as_ref()?
+        .limits
+        .as_ref()?
+        .get(resource)?;
     quantity::millis(quantity)
 }

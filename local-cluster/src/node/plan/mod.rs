@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 
 pub mod env;
 pub mod fields;
+pub mod mounts;
 pub mod objects;
 pub mod quantity;
 pub mod security;
@@ -38,15 +39,24 @@ pub struct PlanError {
 
 impl PlanError {
     pub(crate) fn config(message: String) -> Self {
-        Self { reason: reasons::CREATE_CONTAINER_CONFIG_ERROR, message }
+        Self {
+            reason: reasons::CREATE_CONTAINER_CONFIG_ERROR,
+            message,
+        }
     }
 
     pub(crate) fn volume(message: String) -> Self {
-        Self { reason: reasons::CONTAINER_CREATING, message }
+        Self {
+            reason: reasons::CONTAINER_CREATING,
+            message,
+        }
     }
 
     pub(crate) fn unsupported(message: String) -> Self {
-        Self { reason: reasons::CREATE_CONTAINER_CONFIG_ERROR, message }
+        Self {
+            reason: reasons::CREATE_CONTAINER_CONFIG_ERROR,
+            message,
+        }
     }
 }
 
@@ -87,7 +97,10 @@ pub struct Environment<'a> {
 ///
 /// # Errors
 /// Names an image that the node doesn't have, and those that it has.
-pub fn image<'a>(config: &'a NodeConfig, container: &Container) -> Result<&'a ImageConfig, PlanError> {
+pub fn image<'a>(
+    config: &'a NodeConfig,
+    container: &Container,
+) -> Result<&'a ImageConfig, PlanError> {
     let name = container.image.as_deref().unwrap_or_default();
     config.images.get(name).ok_or_else(|| PlanError {
         reason: reasons::ERR_IMAGE_PULL,
@@ -102,26 +115,60 @@ pub fn image<'a>(config: &'a NodeConfig, container: &Container) -> Result<&'a Im
 ///
 /// # Errors
 /// Says what is missing or not supported, with a waiting reason.
-pub fn container(pod: &Pod, container: &Container, environment: &Environment<'_>, log: PathBuf) -> Result<ContainerPlan, PlanError> {
+pub fn container(
+    pod: &Pod,
+    container: &Container,
+    environment: &Environment<'_>,
+    log: PathBuf,
+) -> Result<ContainerPlan, PlanError> {
     let Environment { config, .. } = environment;
     let image = image(config, container)?;
     let (uid, gid) = security::identity(pod, container)?;
     let mut env = env::resolve(pod, container, &image.env, environment.objects)?;
     let hostname = hostname(pod);
-    env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
-    env.entry("HOME".to_owned()).or_insert_with(|| if uid == 0 { "/root" } else { "/" }.to_owned());
+    env.entry("PATH".to_owned())
+        .or_insert_with(|| DEFAULT_PATH.to_owned());
+    env.entry("HOME".to_owned())
+        .or_insert_with(|| if uid == 0 { "/root" } else { "/" }.to_owned());
     env.insert("HOSTNAME".to_owned(), hostname.clone());
 
-    let expand = |words: &Vec<String>| words.iter().map(|word| env::expand(word, &env)).collect::<Vec<_>>();
-    let mut argv = container.command.as_ref().filter(|command| !command.is_empty()).map_or_else(|| image.entrypoint.clone(), expand);
+    let expand = |words: &Vec<String>| {
+        words
+            .iter()
+            .map(|word| env::expand(word, &env))
+            .collect::<Vec<_>>()
+    };
+    let mut argv = container
+        .command
+        .as_ref()
+        .filter(|command| !command.is_empty())
+        .map_or_else(|| image.entrypoint.clone(), expand);
     argv.extend(container.args.as_ref().map(expand).unwrap_or_default());
     if argv.is_empty() {
-        return Err(PlanError::config("neither the container nor its image name a command".to_owned()));
+        return Err(PlanError::config(
+            "neither the container nor its image name a command".to_owned(),
+        ));
     }
-    let working_dir = container.working_dir.clone().filter(|dir| !dir.is_empty()).or_else(|| image.working_dir.clone()).unwrap_or_else(|| "/".to_owned());
+    let working_dir = container
+        .working_dir
+        .clone()
+        .filter(|dir| !dir.is_empty())
+        .or_else(|| image.working_dir.clone())
+        .unwrap_or_else(|| "/".to_owned());
 
     let aliases = host_aliases(pod);
-    let mounts = mounts(image, container, environment.volumes, &env, &rootfs::Base { hostname: &hostname, uid, gid, host_aliases: &aliases })?;
+    let mounts = mounts(
+        image,
+        container,
+        environment.volumes,
+        &env,
+        &rootfs::Base {
+            hostname: &hostname,
+            uid,
+            gid,
+            host_aliases: &aliases,
+        },
+    )?;
     let limits = Limits {
         memory: fields::limit_millis(container, "memory").map(|millis| millis.div_ceil(1000)),
         cpu_millis: fields::limit_millis(container, "cpu"),
@@ -139,26 +186,54 @@ pub fn container(pod: &Pod, container: &Container, environment: &Environment<'_>
         confinement: environment.confinement.clone(),
         mounts,
         cgroup: environment.cgroups.plan(pod_uid, &container.name, limits),
-        log: LogPlan { path: log, max_bytes: config.container_log_max_size, max_files: config.container_log_max_files },
+        log: LogPlan {
+            path: log,
+            max_bytes: config.container_log_max_size,
+            max_files: config.container_log_max_files,
+        },
         grace_seconds: grace_seconds(pod),
     })
 }
 
 /// Seconds from SIGTERM to SIGKILL.
 pub fn grace_seconds(pod: &Pod) -> u64 {
-    let asked = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
-    asked.map_or(DEFAULT_GRACE_SECONDS, |seconds| u64::try_from(seconds).unwrap_or(0))
+    let asked = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.termination_grace_period_seconds);
+    asked.map_or(DEFAULT_GRACE_SECONDS, |seconds| {
+        u64::try_from(seconds).unwrap_or(0)
+    })
 }
 
 fn hostname(pod: &Pod) -> String {
-    let name = pod.spec.as_ref().and_then(|spec| spec.hostname.clone()).or_else(|| pod.metadata.name.clone()).unwrap_or_default();
+    let name = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.hostname.clone())
+        .or_else(|| pod.metadata.name.clone())
+        .unwrap_or_default();
     // The kernel takes 64 bytes; Kubernetes cuts at 63, the length of a DNS label.
-    name.chars().take(63).collect::<String>().trim_end_matches(['-', '.']).to_owned()
+    name.chars()
+        .take(63)
+        .collect::<String>()
+        .trim_end_matches(['-', '.'])
+        .to_owned()
 }
 
 fn host_aliases(pod: &Pod) -> Vec<(IpAddr, Vec<String>)> {
-    let aliases = pod.spec.iter().flat_map(|spec| spec.host_aliases.iter().flatten());
-    aliases.filter_map(|alias| Some((alias.ip.parse().ok()?, alias.hostnames.clone().unwrap_or_default()))).collect()
+    let aliases = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.host_aliases.iter().flatten());
+    aliases
+        .filter_map(|alias| {
+            Some((
+                alias.ip.parse().ok()?,
+                alias.hostnames.clone().unwrap_or_default(),
+            ))
+        })
+        .collect()
 }
 
 fn mounts(
@@ -168,15 +243,21 @@ fn mounts(
     env: &BTreeMap<String, String>,
     base: &rootfs::Base<'_>,
 ) -> Result<Vec<Mount>, PlanError> {
-    let volumes = volumes::mounts(container, volumes, env)?;
+    let volumes = mounts::of_container(container, volumes, env)?;
     let mut targets: Vec<String> = image.binds.iter().map(|bind| bind.target.clone()).collect();
     targets.extend(volumes.iter().filter_map(|mount| match mount {
-        Mount::Bind { target, .. } | Mount::Tmpfs { target, .. } | Mount::File { target, .. } => Some(target.clone()),
+        Mount::Bind { target, .. } | Mount::Tmpfs { target, .. } | Mount::File { target, .. } => {
+            Some(target.clone())
+        }
         _ => None,
     }));
     let mut mounts = rootfs::base(base);
     rootfs::make_room(&mut mounts, &targets).map_err(PlanError::config)?;
-    let mut binds: Vec<_> = image.binds.iter().filter(|bind| bind.source != Path::new("/usr") || bind.target != "/usr").collect();
+    let mut binds: Vec<_> = image
+        .binds
+        .iter()
+        .filter(|bind| bind.source != Path::new("/usr") || bind.target != "/usr")
+        .collect();
     binds.sort_by_key(|bind| Path::new(&bind.target).components().count());
     mounts.extend(binds.into_iter().map(|bind| Mount::Bind {
         source: bind.source.clone(),

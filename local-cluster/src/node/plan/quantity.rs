@@ -5,7 +5,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 /// The value of a quantity in thousandths, rounded up. `None` if it isn't one.
 pub fn millis(quantity: &Quantity) -> Option<u64> {
     let text = quantity.0.trim();
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '+' || c == '-')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '+' || c == '-'))
+        .unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let number: f64 = number.parse().ok()?;
     let scale = match suffix {
@@ -43,7 +45,15 @@ mod tests {
 
     #[test]
     fn quantities_are_read() {
-        let cases = [("500m", 500), ("2", 2000), ("1.5", 1500), ("1Ki", 1_024_000), ("1k", 1_000_000), ("2e3", 2_000_000), ("1u", 1)];
+        let cases = [
+            ("500m", 500),
+            ("2", 2000),
+            ("1.5", 1500),
+            ("1Ki", 1_024_000),
+            ("1k", 1_000_000),
+            ("2e3", 2_000_000),
+            ("1u", 1),
+        ];
         for (text, expected) in cases {
             assert_eq!(millis(&Quantity(text.to_owned())), Some(expected), "{text}");
         }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{
-    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, HostPathVolumeSource, KeyToPath, Pod, Volume, VolumeMount,
+    DownwardAPIVolumeFile, EmptyDirVolumeSource, HostPathVolumeSource, KeyToPath, Pod, Volume,
 };
 
 use super::objects::{Objects, config_map_entries, secret_entries};
-use super::{PlanError, env, fields, quantity};
-use crate::node::sandbox::plan::Mount;
+use super::{PlanError, fields, quantity};
 
 /// Permissions of files that say nothing else.
 const DEFAULT_MODE: i32 = 0o644;
@@ -61,12 +60,31 @@ pub struct FileContent {
 ///
 /// # Errors
 /// Names the object that is missing, or the kind of volume that isn't supported.
-pub fn resolve(pod: &Pod, objects: &Objects, empty_dirs: &Path) -> Result<BTreeMap<String, Source>, PlanError> {
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    volumes.map(|volume| Ok((volume.name.clone(), source(pod, volume, objects, empty_dirs)?))).collect()
+pub fn resolve(
+    pod: &Pod,
+    objects: &Objects,
+    empty_dirs: &Path,
+) -> Result<BTreeMap<String, Source>, PlanError> {
+    let volumes = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
+    volumes
+        .map(|volume| {
+            Ok((
+                volume.name.clone(),
+                source(pod, volume, objects, empty_dirs)?,
+            ))
+        })
+        .collect()
 }
 
-fn source(pod: &Pod, volume: &Volume, objects: &Objects, empty_dirs: &Path) -> Result<Source, PlanError> {
+fn source(
+    pod: &Pod,
+    volume: &Volume,
+    objects: &Objects,
+    empty_dirs: &Path,
+) -> Result<Source, PlanError> {
     if let Some(empty) = &volume.empty_dir {
         return Ok(empty_dir(pod, &volume.name, empty, empty_dirs));
     }
@@ -75,38 +93,90 @@ fn source(pod: &Pod, volume: &Volume, objects: &Objects, empty_dirs: &Path) -> R
     }
     if let Some(claim) = &volume.persistent_volume_claim {
         let path = objects.claims.get(&claim.claim_name).cloned();
-        let path = path.ok_or_else(|| PlanError::volume(format!("persistentvolumeclaim \"{}\" is not bound", claim.claim_name)))?;
-        return Ok(Source::Host { path, kind: HostKind::Claim });
+        let path = path.ok_or_else(|| {
+            PlanError::volume(format!(
+                "persistentvolumeclaim \"{}\" is not bound",
+                claim.claim_name
+            ))
+        })?;
+        return Ok(Source::Host {
+            path,
+            kind: HostKind::Claim,
+        });
     }
     let mut files = BTreeMap::new();
     if let Some(source) = &volume.secret {
         let name = source.secret_name.as_deref().unwrap_or_default();
         let entries = objects.secrets.get(name).map(secret_entries);
-        let wanted = Wanted { what: format!("secret \"{name}\""), items: source.items.as_deref(), optional: source.optional, mode: source.default_mode };
+        let wanted = Wanted {
+            what: format!("secret \"{name}\""),
+            items: source.items.as_deref(),
+            optional: source.optional,
+            mode: source.default_mode,
+        };
         wanted.add(entries, &mut files)?;
     } else if let Some(source) = &volume.config_map {
-        let entries = objects.config_maps.get(&source.name).map(config_map_entries);
-        let wanted = Wanted { what: format!("configmap \"{}\"", source.name), items: source.items.as_deref(), optional: source.optional, mode: source.default_mode };
+        let entries = objects
+            .config_maps
+            .get(&source.name)
+            .map(config_map_entries);
+        let wanted = Wanted {
+            what: format!("configmap \"{}\"", source.name),
+            items: source.items.as_deref(),
+            optional: source.optional,
+            mode: source.default_mode,
+        };
         wanted.add(entries, &mut files)?;
     } else if let Some(source) = &volume.downward_api {
-        downward(pod, source.items.as_deref().unwrap_or_default(), source.default_mode, &mut files)?;
+        downward(
+            pod,
+            source.items.as_deref().unwrap_or_default(),
+            source.default_mode,
+            &mut files,
+        )?;
     } else if let Some(projected) = &volume.projected {
         for source in projected.sources.iter().flatten() {
             let mode = projected.default_mode;
             if let Some(source) = &source.secret {
                 let entries = objects.secrets.get(&source.name).map(secret_entries);
-                Wanted { what: format!("secret \"{}\"", source.name), items: source.items.as_deref(), optional: source.optional, mode }.add(entries, &mut files)?;
+                Wanted {
+                    what: format!("secret \"{}\"", source.name),
+                    items: source.items.as_deref(),
+                    optional: source.optional,
+                    mode,
+                }
+                .add(entries, &mut files)?;
             } else if let Some(source) = &source.config_map {
-                let entries = objects.config_maps.get(&source.name).map(config_map_entries);
-                Wanted { what: format!("configmap \"{}\"", source.name), items: source.items.as_deref(), optional: source.optional, mode }.add(entries, &mut files)?;
+                let entries = objects
+                    .config_maps
+                    .get(&source.name)
+                    .map(config_map_entries);
+                Wanted {
+                    what: format!("configmap \"{}\"", source.name),
+                    items: source.items.as_deref(),
+                    optional: source.optional,
+                    mode,
+                }
+                .add(entries, &mut files)?;
             } else if let Some(source) = &source.downward_api {
-                downward(pod, source.items.as_deref().unwrap_or_default(), mode, &mut files)?;
+                downward(
+                    pod,
+                    source.items.as_deref().unwrap_or_default(),
+                    mode,
+                    &mut files,
+                )?;
             } else {
-                return Err(PlanError::unsupported(format!("volume {}: this projected source is not supported on this node", volume.name)));
+                return Err(PlanError::unsupported(format!(
+                    "volume {}: this projected source is not supported on this node",
+                    volume.name
+                )));
             }
         }
     } else {
-        return Err(PlanError::unsupported(format!("volume {}: this kind of volume is not supported on this node", volume.name)));
+        return Err(PlanError::unsupported(format!(
+            "volume {}: this kind of volume is not supported on this node",
+            volume.name
+        )));
     }
     Ok(Source::Files(files))
 }
@@ -115,14 +185,29 @@ fn empty_dir(pod: &Pod, name: &str, source: &EmptyDirVolumeSource, empty_dirs: &
     let users = pod
         .spec
         .iter()
-        .flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()))
-        .filter(|container| container.volume_mounts.iter().flatten().any(|mount| mount.name == name))
+        .flat_map(|spec| {
+            spec.containers
+                .iter()
+                .chain(spec.init_containers.iter().flatten())
+        })
+        .filter(|container| {
+            container
+                .volume_mounts
+                .iter()
+                .flatten()
+                .any(|mount| mount.name == name)
+        })
         .count();
     // A mount of its own for each container cannot be shared; containers that share a volume share a folder instead.
     if source.medium.as_deref() == Some("Memory") && users <= 1 {
-        return Source::Memory { size: source.size_limit.as_ref().and_then(quantity::units) };
+        return Source::Memory {
+            size: source.size_limit.as_ref().and_then(quantity::units),
+        };
     }
-    Source::Host { path: empty_dirs.join(name), kind: HostKind::EmptyDir }
+    Source::Host {
+        path: empty_dirs.join(name),
+        kind: HostKind::EmptyDir,
+    }
 }
 
 fn host_path(name: &str, source: &HostPathVolumeSource) -> Result<Source, PlanError> {
@@ -130,11 +215,17 @@ fn host_path(name: &str, source: &HostPathVolumeSource) -> Result<Source, PlanEr
         "" | "Directory" | "File" => HostKind::Existing,
         "DirectoryOrCreate" => HostKind::DirectoryOrCreate,
         "FileOrCreate" => HostKind::FileOrCreate,
-        other => return Err(PlanError::unsupported(format!("volume {name}: hostPath type {other} is not supported on this node"))),
+        other => {
+            return Err(PlanError::unsupported(format!(
+                "volume {name}: hostPath type {other} is not supported on this node"
+            )));
+        }
     };
     let path = PathBuf::from(&source.path);
     if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
-        return Err(PlanError::unsupported(format!("volume {name}: hostPath must be absolute and without \"..\"")));
+        return Err(PlanError::unsupported(format!(
+            "volume {name}: hostPath must be absolute and without \"..\""
+        )));
     }
     Ok(Source::Host { path, kind })
 }
@@ -147,22 +238,49 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn add(self, entries: Option<BTreeMap<String, Vec<u8>>>, files: &mut BTreeMap<String, FileContent>) -> Result<(), PlanError> {
+    fn add(
+        self,
+        entries: Option<BTreeMap<String, Vec<u8>>>,
+        files: &mut BTreeMap<String, FileContent>,
+    ) -> Result<(), PlanError> {
         let optional = self.optional == Some(true);
         let Some(mut entries) = entries else {
-            return if optional { Ok(()) } else { Err(PlanError::volume(format!("{} not found", self.what))) };
+            return if optional {
+                Ok(())
+            } else {
+                Err(PlanError::volume(format!("{} not found", self.what)))
+            };
         };
         let default = mode(self.mode);
         match self.items {
-            None => files.extend(entries.into_iter().map(|(key, bytes)| (key, FileContent { bytes, mode: default }))),
+            None => files.extend(entries.into_iter().map(|(key, bytes)| {
+                (
+                    key,
+                    FileContent {
+                        bytes,
+                        mode: default,
+                    },
+                )
+            })),
             Some(items) => {
                 for item in items {
                     match entries.remove(&item.key) {
                         Some(bytes) => {
-                            files.insert(relative(&item.path)?, FileContent { bytes, mode: item.mode.map_or(default, |own| mode(Some(own))) });
+                            files.insert(
+                                relative(&item.path)?,
+                                FileContent {
+                                    bytes,
+                                    mode: item.mode.map_or(default, |own| mode(Some(own))),
+                                },
+                            );
                         }
                         None if optional => {}
-                        None => return Err(PlanError::volume(format!("{} has no key {}", self.what, item.key))),
+                        None => {
+                            return Err(PlanError::volume(format!(
+                                "{} has no key {}",
+                                self.what, item.key
+                            )));
+                        }
                     }
                 }
             }
@@ -171,7 +289,12 @@ impl Wanted<'_> {
     }
 }
 
-fn downward(pod: &Pod, items: &[DownwardAPIVolumeFile], default: Option<i32>, files: &mut BTreeMap<String, FileContent>) -> Result<(), PlanError> {
+fn downward(
+    pod: &Pod,
+    items: &[DownwardAPIVolumeFile],
+    default: Option<i32>,
+    files: &mut BTreeMap<String, FileContent>,
+) -> Result<(), PlanError> {
     for item in items {
         let value = match (&item.field_ref, &item.resource_field_ref) {
             (Some(reference), _) => fields::field(pod, &reference.field_path),
@@ -183,8 +306,16 @@ fn downward(pod: &Pod, items: &[DownwardAPIVolumeFile], default: Option<i32>, fi
                 .and_then(|container| fields::resource(container, selector)),
             (None, None) => None,
         };
-        let value = value.ok_or_else(|| PlanError::volume(format!("downwardAPI file {}: unknown field", item.path)))?;
-        files.insert(relative(&item.path)?, FileContent { bytes: value.into_bytes(), mode: mode(item.mode.or(default)) });
+        let value = value.ok_or_else(|| {
+            PlanError::volume(format!("downwardAPI file {}: unknown field", item.path))
+        })?;
+        files.insert(
+            relative(&item.path)?,
+            FileContent {
+                bytes: value.into_bytes(),
+                mode: mode(item.mode.or(default)),
+            },
+        );
     }
     Ok(())
 }
@@ -194,66 +325,15 @@ fn mode(mode: Option<i32>) -> u32 {
 }
 
 /// A path that stays below where it starts.
-fn relative(path: &str) -> Result<String, PlanError> {
-    let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-    if inside && !path.is_empty() { Ok(path.to_owned()) } else { Err(PlanError::unsupported(format!("the path {path:?} must be relative and without \"..\""))) }
-}
-
-/// The mounts of a container's volumes, outer paths before inner ones.
-///
-/// # Errors
-/// Names the mount that cannot be made.
-pub fn mounts(container: &Container, volumes: &BTreeMap<String, Source>, env: &BTreeMap<String, String>) -> Result<Vec<Mount>, PlanError> {
-    let mut wanted: Vec<&VolumeMount> = container.volume_mounts.iter().flatten().collect();
-    wanted.sort_by_key(|mount| Path::new(&mount.mount_path).components().count());
-    let mut out = Vec::new();
-    for mount in wanted {
-        let source = volumes.get(&mount.name).ok_or_else(|| PlanError::unsupported(format!("volumeMount {}: no such volume", mount.name)))?;
-        let target = target_of(&mount.mount_path)?;
-        let sub_path = match (&mount.sub_path_expr, &mount.sub_path) {
-            (Some(expression), _) if !expression.is_empty() => Some(relative(&self::env::expand(expression, env))?),
-            (_, Some(path)) if !path.is_empty() => Some(relative(path)?),
-            _ => None,
-        };
-        let read_only = mount.read_only == Some(true);
-        match source {
-            Source::Host { path, .. } => out.push(Mount::Bind { source: path.clone(), sub_path: sub_path.map(PathBuf::from), target, read_only }),
-            Source::Memory { size } => {
-                out.push(Mount::Tmpfs { target: target.clone(), size: *size, mode: 0o777 });
-                if read_only {
-                    out.push(Mount::Seal { target });
-                }
-            }
-            Source::Files(files) => out.extend(file_mounts(files, sub_path.as_deref(), &target)),
-        }
+pub(super) fn relative(path: &str) -> Result<String, PlanError> {
+    let inside = Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if inside && !path.is_empty() {
+        Ok(path.to_owned())
+    } else {
+        Err(PlanError::unsupported(format!(
+            "the path {path:?} must be relative and without \"..\""
+        )))
     }
-    Ok(out)
-}
-
-fn file_mounts(files: &BTreeMap<String, FileContent>, sub_path: Option<&str>, target: &str) -> Vec<Mount> {
-    if let Some(file) = sub_path.and_then(|path| files.get(path)) {
-        return vec![Mount::File { target: target.to_owned(), content: file.bytes.clone(), mode: file.mode }];
-    }
-    let mut out = vec![Mount::Tmpfs { target: target.to_owned(), size: None, mode: 0o755 }];
-    for (path, file) in files {
-        let place = match sub_path {
-            None => Some(path.as_str()),
-            Some(folder) => path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
-        };
-        if let Some(place) = place {
-            out.push(Mount::File { target: format!("{target}/{place}"), content: file.bytes.clone(), mode: file.mode });
-        }
-    }
-    out.push(Mount::Seal { target: target.to_owned() });
-    out
-}
-
-fn target_of(path: &str) -> Result<String, PlanError> {
-    let clean = path.trim_end_matches('/');
-    let path = Path::new(clean);
-    let forbidden = ["/proc", "/dev", "/sys"].iter().any(|folder| path.starts_with(folder) && !path.starts_with("/dev/shm"));
-    if !path.is_absolute() || clean.is_empty() || forbidden || path.components().any(|part| part == Component::ParentDir) {
-        return Err(PlanError::unsupported(format!("mountPath {clean:?}: must be an absolute path other than /, /proc, /dev and /sys")));
-    }
-    Ok(clean.to_owned())
 }

@@ -46,8 +46,12 @@ impl Stopper {
     /// # Errors
     /// Fails when the request cannot be written or the shim cannot be signalled.
     pub fn stop(&self, grace: Duration) -> io::Result<()> {
-        let Some(shim) = self.shim.clone().or_else(|| self.dir.shim()) else { return Ok(()) };
-        self.dir.write_stop(StopRequest { grace_millis: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX) })?;
+        let Some(shim) = self.shim.clone().or_else(|| self.dir.shim()) else {
+            return Ok(());
+        };
+        self.dir.write_stop(StopRequest {
+            grace_millis: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        })?;
         shim.signal(rustix::process::Signal::TERM)
     }
 }
@@ -55,13 +59,25 @@ impl Stopper {
 impl ContainerHandle {
     pub(super) fn started(dir: ContainerDir, mut child: Child, shim: Option<ProcessId>) -> Self {
         let news = child.stdout.take();
-        Self { dir, shim, child: Some(child), news, told_start: false }
+        Self {
+            dir,
+            shim,
+            child: Some(child),
+            news,
+            told_start: false,
+        }
     }
 
     /// Follows a container that an earlier node started.
     pub fn adopt(dir: ContainerDir) -> Self {
         let shim = dir.shim();
-        Self { dir, shim, child: None, news: None, told_start: false }
+        Self {
+            dir,
+            shim,
+            child: None,
+            news: None,
+            told_start: false,
+        }
     }
 
     /// Its folder.
@@ -71,7 +87,10 @@ impl ContainerHandle {
 
     /// Something to stop it with.
     pub fn stopper(&self) -> Stopper {
-        Stopper { dir: self.dir.clone(), shim: self.shim.clone() }
+        Stopper {
+            dir: self.dir.clone(),
+            shim: self.shim.clone(),
+        }
     }
 
     /// Waits for the next change: the start, once, if there is one, then the end.
@@ -103,7 +122,8 @@ impl ContainerHandle {
                     }
                 }
                 None => {
-                    let alive = self.shim.as_ref().is_some_and(ProcessId::is_alive) || self.is_locked()?;
+                    let alive =
+                        self.shim.as_ref().is_some_and(ProcessId::is_alive) || self.is_locked()?;
                     if self.dir.exit().is_some() || !alive {
                         return Ok(self.dir.started());
                     }
@@ -138,12 +158,21 @@ impl ContainerHandle {
             return Ok(exit);
         }
         // Whoever writes the result holds the lock, so that a shim that comes late sees it and goes away.
-        let Some(_lock) = self.dir.try_lock()? else { return Err(io::Error::other("the container's shim is still there")) };
+        let Some(_lock) = self.dir.try_lock()? else {
+            return Err(io::Error::other("the container's shim is still there"));
+        };
         if let Some(exit) = self.dir.exit() {
             return Ok(exit);
         }
-        let outcome = if self.dir.may_have_run() { Outcome::Lost } else { Outcome::NeverStarted };
-        let exit = Exit { at: Timestamp::now(), outcome };
+        let outcome = if self.dir.may_have_run() {
+            Outcome::Lost
+        } else {
+            Outcome::NeverStarted
+        };
+        let exit = Exit {
+            at: Timestamp::now(),
+            outcome,
+        };
         self.dir.write_exit(&exit)?;
         Ok(exit)
     }

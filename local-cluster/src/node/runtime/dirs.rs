@@ -28,15 +28,26 @@ impl PodDir {
     /// # Errors
     /// Fails for a uid that isn't a plain name.
     pub fn new(root: &Path, uid: &str) -> io::Result<Self> {
-        if uid.is_empty() || !uid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(io::Error::other(format!("the Pod's uid {uid:?} cannot be a folder")));
+        if uid.is_empty()
+            || !uid
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
+            return Err(io::Error::other(format!(
+                "the Pod's uid {uid:?} cannot be a folder"
+            )));
         }
-        Ok(Self { path: root.join("pods").join(uid) })
+        Ok(Self {
+            path: root.join("pods").join(uid),
+        })
     }
 
     /// All Pods that have folders.
     pub fn all(root: &Path) -> Vec<(Self, Pod)> {
-        let entries = fs::read_dir(root.join("pods")).into_iter().flatten().flatten();
+        let entries = fs::read_dir(root.join("pods"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let pod = |path: PathBuf| {
             let bytes = fs::read(path.join("pod.json")).ok()?;
             Some((Self { path }, serde_json::from_slice(&bytes).ok()?))
@@ -78,15 +89,25 @@ impl PodDir {
 
     /// Numbers of the runs of a container that exist, in order.
     pub fn attempts(&self, container: &str) -> Vec<u32> {
-        let entries = fs::read_dir(self.path.join("containers").join(container)).into_iter().flatten().flatten();
-        let mut numbers: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        let entries = fs::read_dir(self.path.join("containers").join(container))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut numbers: Vec<u32> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
         numbers.sort_unstable();
         numbers
     }
 
     /// The folder of a run of a container.
     pub fn container(&self, name: &str, attempt: u32) -> ContainerDir {
-        ContainerDir::new(self.path.join("containers").join(name).join(attempt.to_string()))
+        ContainerDir::new(
+            self.path
+                .join("containers")
+                .join(name)
+                .join(attempt.to_string()),
+        )
     }
 
     /// Makes the folder of a new run. It must not exist: that is what makes a start happen only once.
@@ -124,7 +145,10 @@ impl PodDir {
 /// # Errors
 /// Fails when the disk does.
 pub fn make_private(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 /// Gives the node's user back its rights to a tree. Errors don't matter: removing it will report them.

@@ -62,10 +62,19 @@ impl Runtime {
     ///
     /// # Errors
     /// Fails when `root` cannot be made.
-    pub fn new(config: NodeConfig, root: PathBuf, found: PreflightReport) -> Result<Self, RuntimeError> {
-        let root = std::path::absolute(&root).map_err(system("the node's folder"))?;
-        make_private(&root.join("pods")).map_err(system(format!("cannot create {}", root.display())))?;
-        Ok(Self { config, root, found })
+    pub fn new(
+        config: NodeConfig,
+        root: &Path,
+        found: PreflightReport,
+    ) -> Result<Self, RuntimeError> {
+        let root = std::path::absolute(root).map_err(system("the node's folder"))?;
+        make_private(&root.join("pods"))
+            .map_err(system(format!("cannot create {}", root.display())))?;
+        Ok(Self {
+            config,
+            root,
+            found,
+        })
     }
 
     /// The node's configuration.
@@ -88,13 +97,17 @@ impl Runtime {
     /// # Errors
     /// Fails for a Pod without a proper uid.
     pub fn pod_dir(&self, pod: &Pod) -> Result<PodDir, RuntimeError> {
-        PodDir::new(&self.root, pod.metadata.uid.as_deref().unwrap_or_default()).map_err(system("the Pod's folder"))
+        PodDir::new(&self.root, pod.metadata.uid.as_deref().unwrap_or_default())
+            .map_err(system("the Pod's folder"))
     }
 
     /// How containers of a Pod with this network are confined.
     pub fn confinement(&self, network: Option<&PodNamespaces>) -> Confinement {
         match (network, &self.found.bwrap) {
-            (Some(namespaces), Some(program)) => Confinement::Bubblewrap { program: program.clone(), namespaces: namespaces.clone() },
+            (Some(namespaces), Some(program)) => Confinement::Bubblewrap {
+                program: program.clone(),
+                namespaces: namespaces.clone(),
+            },
             _ => Confinement::None,
         }
     }
@@ -114,8 +127,13 @@ impl Runtime {
         make_private(&folder).map_err(system("the Pod's network folder"))?;
         // A process that was started by a node that died right then ends by itself, because its plan is incomplete, or
         // it has the lock and reports; both happen within moments.
-        let plan = NetworkPlan { services: self.config.services.clone(), host: self.found.host };
-        let mut child = self.spawn("network", &folder, &folder.join("shim.log"), &plan).await?;
+        let plan = NetworkPlan {
+            services: self.config.services.clone(),
+            host: self.found.host,
+        };
+        let mut child = self
+            .spawn("network", &folder, &folder.join("shim.log"), &plan)
+            .await?;
         let mut news = [0_u8];
         let reported = match child.stdout.take() {
             Some(mut out) => tokio::time::timeout(NETWORK_START, out.read(&mut news)).await,
@@ -127,7 +145,10 @@ impl Runtime {
             _ => {
                 let _ = child.start_kill();
                 let log = std::fs::read_to_string(folder.join("shim.log")).unwrap_or_default();
-                Err(RuntimeError::Network(format!("its process did not report: {}", log.lines().last().unwrap_or("it said nothing"))))
+                Err(RuntimeError::Network(format!(
+                    "its process did not report: {}",
+                    log.lines().last().unwrap_or("it said nothing")
+                )))
             }
         }
     }
@@ -156,7 +177,11 @@ impl Runtime {
     /// Removes what is left of the control groups of a Pod that has ended.
     pub fn remove_cgroups(&self, pod: &Pod) {
         let spec = pod.spec.iter();
-        for container in spec.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten())) {
+        for container in spec.flat_map(|spec| {
+            spec.containers
+                .iter()
+                .chain(spec.init_containers.iter().flatten())
+        }) {
             let uid = pod.metadata.uid.as_deref().unwrap_or_default();
             for path in self.found.cgroups.groups_of(uid, &container.name) {
                 let _ = std::fs::remove_dir(path);
@@ -168,14 +193,32 @@ impl Runtime {
     ///
     /// # Errors
     /// Fails when the shim cannot be started.
-    pub async fn start(&self, dir: super::shim::state::ContainerDir, plan: &ContainerPlan) -> Result<ContainerHandle, RuntimeError> {
-        let child = self.spawn("container", dir.path(), &dir.shim_log(), plan).await?;
-        let shim = child.id().and_then(|pid| ProcessId::of(pid.cast_signed()).ok());
+    pub async fn start(
+        &self,
+        dir: super::shim::state::ContainerDir,
+        plan: &ContainerPlan,
+    ) -> Result<ContainerHandle, RuntimeError> {
+        let child = self
+            .spawn("container", dir.path(), &dir.shim_log(), plan)
+            .await?;
+        let shim = child
+            .id()
+            .and_then(|pid| ProcessId::of(pid.cast_signed()).ok());
         Ok(ContainerHandle::started(dir, child, shim))
     }
 
-    async fn spawn(&self, kind: &str, dir: &Path, log: &Path, plan: &impl Serialize) -> Result<Child, RuntimeError> {
-        let log = File::options().create(true).append(true).open(log).map_err(system("the shim's log"))?;
+    async fn spawn(
+        &self,
+        kind: &str,
+        dir: &Path,
+        log: &Path,
+        plan: &impl Serialize,
+    ) -> Result<Child, RuntimeError> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(system("the shim's log"))?;
         let plan = serde_json::to_vec(plan).map_err(|error| system("the plan")(error.into()))?;
         let program = &self.found.shim;
         let mut child = Command::new(program)
@@ -199,10 +242,14 @@ impl Runtime {
     ///
     /// # Errors
     /// Names the folder that is missing or cannot be made.
-    pub fn prepare_volumes<'a>(&self, volumes: impl IntoIterator<Item = &'a Source>) -> Result<(), RuntimeError> {
+    pub fn prepare_volumes<'a>(
+        &self,
+        volumes: impl IntoIterator<Item = &'a Source>,
+    ) -> Result<(), RuntimeError> {
         for source in volumes {
             if let Source::Host { path, kind } = source {
-                self.prepare(path, *kind).map_err(system(format!("volume at {}", path.display())))?;
+                self.prepare(path, *kind)
+                    .map_err(system(format!("volume at {}", path.display())))?;
             }
         }
         Ok(())
@@ -226,13 +273,21 @@ impl Runtime {
                 self.give_away(path)
             }
             HostKind::DirectoryOrCreate => std::fs::create_dir_all(path),
-            HostKind::FileOrCreate => File::options().create(true).append(true).open(path).map(drop),
+            HostKind::FileOrCreate => File::options()
+                .create(true)
+                .append(true)
+                .open(path)
+                .map(drop),
             HostKind::Existing => std::fs::symlink_metadata(path).map(drop),
         }
     }
 
     fn give_away(&self, path: &Path) -> io::Result<()> {
         let host = self.found.host;
-        if host.change { chown(path, Some(host.uid), Some(host.gid)) } else { Ok(()) }
+        if host.change {
+            chown(path, Some(host.uid), Some(host.gid))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -29,13 +29,36 @@ pub struct CommandLine {
 /// # Errors
 /// Fails when a bind source cannot be opened (unprivileged nodes only; root opens them while staging), when a string
 /// holds a NUL, or memory for the descriptors is missing.
-pub fn command_line(plan: &ContainerPlan, stage: Option<&Path>, status: &OwnedFd, block: Option<&File>) -> io::Result<CommandLine> {
-    let mut builder = Builder { options: Vec::new(), sources: Vec::new(), descriptors: Vec::new(), stage };
+pub fn command_line(
+    plan: &ContainerPlan,
+    stage: Option<&Path>,
+    status: &OwnedFd,
+    block: Option<&File>,
+) -> io::Result<CommandLine> {
+    let mut builder = Builder {
+        options: Vec::new(),
+        sources: Vec::new(),
+        descriptors: Vec::new(),
+        stage,
+    };
     builder.options([
-        "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-        "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--level-prefix",
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--die-with-parent",
+        "--new-session",
+        "--as-pid-1",
+        "--clearenv",
+        "--level-prefix",
     ]);
-    builder.options(["--uid", &plan.uid.to_string(), "--gid", &plan.gid.to_string()]);
+    builder.options([
+        "--uid",
+        &plan.uid.to_string(),
+        "--gid",
+        &plan.gid.to_string(),
+    ]);
     builder.options(["--hostname", &plan.hostname, "--chdir", &plan.working_dir]);
     for mount in &plan.mounts {
         builder.mount(mount)?;
@@ -55,7 +78,9 @@ pub fn command_line(plan: &ContainerPlan, stage: Option<&Path>, status: &OwnedFd
     let mut options = Vec::new();
     for option in std::mem::take(&mut builder.options) {
         if option.contains('\0') {
-            return Err(io::Error::other("an environment variable, path or name of the container holds a NUL byte"));
+            return Err(io::Error::other(
+                "an environment variable, path or name of the container holds a NUL byte",
+            ));
         }
         options.extend_from_slice(option.as_bytes());
         options.push(0);
@@ -63,7 +88,11 @@ pub fn command_line(plan: &ContainerPlan, stage: Option<&Path>, status: &OwnedFd
     let descriptor = builder.data(&options)?;
     let mut arguments = vec!["--args".to_owned(), descriptor, "--".to_owned()];
     arguments.extend(plan.argv.iter().cloned());
-    Ok(CommandLine { arguments, sources: builder.sources, descriptors: builder.descriptors })
+    Ok(CommandLine {
+        arguments,
+        sources: builder.sources,
+        descriptors: builder.descriptors,
+    })
 }
 
 struct Builder<'a> {
@@ -90,7 +119,12 @@ impl Builder<'_> {
 
     fn mount(&mut self, mount: &Mount) -> io::Result<()> {
         match mount {
-            Mount::Bind { source, sub_path, target, read_only } => self.bind(source, sub_path.as_deref(), target, *read_only)?,
+            Mount::Bind {
+                source,
+                sub_path,
+                target,
+                read_only,
+            } => self.bind(source, sub_path.as_deref(), target, *read_only)?,
             Mount::Tmpfs { target, size, mode } => {
                 self.options(["--perms", &octal(*mode)]);
                 if let Some(size) = size {
@@ -99,9 +133,15 @@ impl Builder<'_> {
                 self.options(["--tmpfs", target]);
             }
             Mount::Seal { target } => self.options(["--remount-ro", target]),
-            Mount::Dir { target, mode } => self.options(["--perms", &octal(*mode), "--dir", target]),
+            Mount::Dir { target, mode } => {
+                self.options(["--perms", &octal(*mode), "--dir", target]);
+            }
             Mount::Symlink { to, target } => self.options(["--symlink", to, target]),
-            Mount::File { target, content, mode } => {
+            Mount::File {
+                target,
+                content,
+                mode,
+            } => {
                 let descriptor = self.data(content)?;
                 self.options(["--perms", &octal(*mode), "--file", &descriptor, target]);
             }
@@ -111,17 +151,39 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn bind(&mut self, source: &Path, sub_path: Option<&Path>, target: &str, read_only: bool) -> io::Result<()> {
+    fn bind(
+        &mut self,
+        source: &Path,
+        sub_path: Option<&Path>,
+        target: &str,
+        read_only: bool,
+    ) -> io::Result<()> {
         if let Some(stage) = self.stage {
-            let staged = stage.join(self.sources.len().to_string()).display().to_string();
-            self.sources.push((source.to_owned(), sub_path.map(Path::to_owned)));
-            self.options([if read_only { "--ro-bind" } else { "--bind" }, &staged, target]);
+            let staged = stage
+                .join(self.sources.len().to_string())
+                .display()
+                .to_string();
+            self.sources
+                .push((source.to_owned(), sub_path.map(Path::to_owned)));
+            self.options([
+                if read_only { "--ro-bind" } else { "--bind" },
+                &staged,
+                target,
+            ]);
         } else {
             let opened = staging::open_source(source, sub_path)?;
             rustix::io::fcntl_setfd(&opened, rustix::io::FdFlags::empty())?;
             let number = opened.as_raw_fd().to_string();
             self.descriptors.push(opened);
-            self.options([if read_only { "--ro-bind-fd" } else { "--bind-fd" }, &number, target]);
+            self.options([
+                if read_only {
+                    "--ro-bind-fd"
+                } else {
+                    "--bind-fd"
+                },
+                &number,
+                target,
+            ]);
         }
         Ok(())
     }

@@ -51,22 +51,37 @@ impl CgroupTree {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let (unified, controllers) = parse(&own, &mounts);
         let usable = |name: &str| {
-            let base = controllers.iter().find(|(controllers, _)| controllers.iter().any(|controller| controller == name)).map(|(_, path)| path.join(ROOT_GROUP))?;
+            let base = controllers
+                .iter()
+                .find(|(controllers, _)| controllers.iter().any(|controller| controller == name))
+                .map(|(_, path)| path.join(ROOT_GROUP))?;
             make(&base).ok().map(|()| base)
         };
         let (memory, pids, cpu) = (usable("memory"), usable("pids"), usable("cpu"));
         if memory.is_some() || pids.is_some() {
             return Self::V1 { memory, pids, cpu };
         }
-        match unified.ok_or_else(|| io::Error::other("no control group file system is mounted")).and_then(|group| v2_base(&group)) {
+        match unified
+            .ok_or_else(|| io::Error::other("no control group file system is mounted"))
+            .and_then(|group| v2_base(&group))
+        {
             Ok(base) => Self::V2 { base },
-            Err(error) => Self::Unavailable { reason: error.to_string() },
+            Err(error) => Self::Unavailable {
+                reason: error.to_string(),
+            },
         }
     }
 
     /// Whether memory limits are enforced.
     pub fn limits_memory(&self) -> bool {
-        matches!(self, Self::V2 { .. } | Self::V1 { memory: Some(_), .. })
+        matches!(
+            self,
+            Self::V2 { .. }
+                | Self::V1 {
+                    memory: Some(_),
+                    ..
+                }
+        )
     }
 
     /// Folders that the groups of a container may have.
@@ -76,7 +91,10 @@ impl CgroupTree {
             Self::V1 { memory, pids, cpu } => [memory, pids, cpu].into_iter().flatten().collect(),
             Self::Unavailable { .. } => Vec::new(),
         };
-        bases.into_iter().map(|base| base.join(group_name(pod, container))).collect()
+        bases
+            .into_iter()
+            .map(|base| base.join(group_name(pod, container)))
+            .collect()
     }
 
     /// The groups of one container. Pure: the shim makes them.
@@ -84,7 +102,10 @@ impl CgroupTree {
         let group = group_name(pod, container);
         let dir = |base: &Path, writes: Vec<(&str, String)>, oom_events: Option<&str>| CgroupDir {
             path: base.join(&group),
-            writes: writes.into_iter().map(|(file, value)| (file.to_owned(), value)).collect(),
+            writes: writes
+                .into_iter()
+                .map(|(file, value)| (file.to_owned(), value))
+                .collect(),
             oom_events: oom_events.map(str::to_owned),
         };
         match self {
@@ -97,22 +118,42 @@ impl CgroupTree {
                 if let Some(millis) = limits.cpu_millis {
                     writes.push(("cpu.max", format!("{} 100000", (millis * 100).max(1000))));
                 }
-                CgroupPlan { groups: vec![dir(base, writes, Some("memory.events"))], process_limit: None }
+                CgroupPlan {
+                    groups: vec![dir(base, writes, Some("memory.events"))],
+                    process_limit: None,
+                }
             }
             Self::V1 { memory, pids, cpu } => {
                 let mut groups = Vec::new();
                 if let (Some(base), Some(bytes)) = (memory, limits.memory) {
-                    groups.push(dir(base, vec![("memory.limit_in_bytes", bytes.to_string())], Some("memory.oom_control")));
+                    groups.push(dir(
+                        base,
+                        vec![("memory.limit_in_bytes", bytes.to_string())],
+                        Some("memory.oom_control"),
+                    ));
                 }
                 if let Some(base) = pids {
                     groups.push(dir(base, vec![("pids.max", limits.pids.to_string())], None));
                 }
                 if let (Some(base), Some(millis)) = (cpu, limits.cpu_millis) {
-                    groups.push(dir(base, vec![("cpu.cfs_period_us", "100000".to_owned()), ("cpu.cfs_quota_us", (millis * 100).max(1000).to_string())], None));
+                    groups.push(dir(
+                        base,
+                        vec![
+                            ("cpu.cfs_period_us", "100000".to_owned()),
+                            ("cpu.cfs_quota_us", (millis * 100).max(1000).to_string()),
+                        ],
+                        None,
+                    ));
                 }
-                CgroupPlan { groups, process_limit: pids.is_none().then_some(limits.pids) }
+                CgroupPlan {
+                    groups,
+                    process_limit: pids.is_none().then_some(limits.pids),
+                }
             }
-            Self::Unavailable { .. } => CgroupPlan { groups: Vec::new(), process_limit: Some(limits.pids) },
+            Self::Unavailable { .. } => CgroupPlan {
+                groups: Vec::new(),
+                process_limit: Some(limits.pids),
+            },
         }
     }
 }
@@ -127,8 +168,15 @@ impl CgroupDir {
         for (file, value) in &self.writes {
             let path = self.path.join(file);
             match fs::write(&path, value) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound || file.starts_with("memory.max") || file.starts_with("memory.limit") => {
-                    return Err(io::Error::new(error.kind(), format!("cannot write {value} to {}: {error}", path.display())));
+                Err(error)
+                    if error.kind() != io::ErrorKind::NotFound
+                        || file.starts_with("memory.max")
+                        || file.starts_with("memory.limit") =>
+                {
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("cannot write {value} to {}: {error}", path.display()),
+                    ));
                 }
                 _ => {}
             }
@@ -138,7 +186,9 @@ impl CgroupDir {
 
     /// Times that the kernel killed a process of the group for lack of memory.
     pub fn oom_kills(&self) -> u64 {
-        let Some(file) = &self.oom_events else { return 0 };
+        let Some(file) = &self.oom_events else {
+            return 0;
+        };
         let text = fs::read_to_string(self.path.join(file)).unwrap_or_default();
         let count = |line: &str| line.strip_prefix("oom_kill ")?.trim().parse().ok();
         text.lines().find_map(count).unwrap_or(0)
@@ -170,19 +220,31 @@ fn parse(own: &str, mounts: &str) -> (Option<PathBuf>, Vec<(Vec<String>, PathBuf
         })
         .collect();
     let folder = |root: &str, point: &str, group: &str| {
-        let below = group.strip_prefix(root.trim_end_matches('/')).unwrap_or(group);
+        let below = group
+            .strip_prefix(root.trim_end_matches('/'))
+            .unwrap_or(group);
         Path::new(point).join(below.trim_start_matches('/'))
     };
     let mut unified = None;
     let mut controllers = Vec::new();
     for line in own.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
-        let (Some(names), Some(group)) = (fields.next(), fields.next()) else { continue };
+        let (Some(names), Some(group)) = (fields.next(), fields.next()) else {
+            continue;
+        };
         if names.is_empty() {
-            unified = mounted.iter().find(|mount| mount.2 == "cgroup2").map(|mount| folder(mount.0, mount.1, group));
+            unified = mounted
+                .iter()
+                .find(|mount| mount.2 == "cgroup2")
+                .map(|mount| folder(mount.0, mount.1, group));
         } else {
             let names: Vec<String> = names.split(',').map(str::to_owned).collect();
-            let mount = mounted.iter().find(|mount| mount.2 == "cgroup" && names.iter().all(|name| mount.3.split(',').any(|option| option == name)));
+            let mount = mounted.iter().find(|mount| {
+                mount.2 == "cgroup"
+                    && names
+                        .iter()
+                        .all(|name| mount.3.split(',').any(|option| option == name))
+            });
             if let Some(mount) = mount {
                 controllers.push((names, folder(mount.0, mount.1, group)));
             }
@@ -204,8 +266,14 @@ fn v2_base(own: &Path) -> io::Result<PathBuf> {
         .last()
         .ok_or_else(|| io::Error::other(format!("the control group {} belongs to another user; start the node with `systemd-run --user --scope -p Delegate=yes`", own.display())))?;
     let available = fs::read_to_string(top.join("cgroup.controllers"))?;
-    if !available.split_ascii_whitespace().any(|controller| controller == "memory") {
-        return Err(io::Error::other(format!("the memory controller isn't available in {}", top.display())));
+    if !available
+        .split_ascii_whitespace()
+        .any(|controller| controller == "memory")
+    {
+        return Err(io::Error::other(format!(
+            "the memory controller isn't available in {}",
+            top.display()
+        )));
     }
     let wanted: String = available
         .split_ascii_whitespace()
@@ -213,8 +281,12 @@ fn v2_base(own: &Path) -> io::Result<PathBuf> {
         .map(|controller| format!("+{controller} "))
         .collect();
     let enable = |path: &Path| {
-        fs::write(path.join("cgroup.subtree_control"), wanted.trim_end())
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot enable {wanted}in {}: {error}", path.display())))
+        fs::write(path.join("cgroup.subtree_control"), wanted.trim_end()).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot enable {wanted}in {}: {error}", path.display()),
+            )
+        })
     };
     let base = top.join(ROOT_GROUP);
     enable(top)?;
@@ -232,23 +304,64 @@ mod tests {
         let mounts = "35 30 0:29 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
                       36 30 0:30 /docker/x /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
                       37 30 0:31 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
-        let (unified, controllers) = parse("4:memory:/a/b\n2:cpu,cpuacct:/docker/x/y\n0::/user.slice\n", mounts);
-        assert_eq!(unified.unwrap(), Path::new("/sys/fs/cgroup/unified/user.slice"));
+        let (unified, controllers) = parse(
+            "4:memory:/a/b\n2:cpu,cpuacct:/docker/x/y\n0::/user.slice\n",
+            mounts,
+        );
+        assert_eq!(
+            unified.unwrap(),
+            Path::new("/sys/fs/cgroup/unified/user.slice")
+        );
         assert_eq!(controllers[0].1, Path::new("/sys/fs/cgroup/memory/a/b"));
         assert_eq!(controllers[1].1, Path::new("/sys/fs/cgroup/cpu/y"));
     }
 
     #[test]
     fn limits_become_files() {
-        let tree = CgroupTree::V2 { base: "/base".into() };
-        let plan = tree.plan("uid", "main", Limits { memory: Some(1 << 20), cpu_millis: Some(500), pids: 10 });
+        let tree = CgroupTree::V2 {
+            base: "/base".into(),
+        };
+        let plan = tree.plan(
+            "uid",
+            "main",
+            Limits {
+                memory: Some(1 << 20),
+                cpu_millis: Some(500),
+                pids: 10,
+            },
+        );
         let group = &plan.groups[0];
         assert_eq!(group.path, Path::new("/base/uid_main"));
-        assert!(group.writes.contains(&("memory.max".to_owned(), "1048576".to_owned())));
-        assert!(group.writes.contains(&("cpu.max".to_owned(), "50000 100000".to_owned())));
-        assert!(group.writes.contains(&("pids.max".to_owned(), "10".to_owned())));
+        assert!(
+            group
+                .writes
+                .contains(&("memory.max".to_owned(), "1048576".to_owned()))
+        );
+        assert!(
+            group
+                .writes
+                .contains(&("cpu.max".to_owned(), "50000 100000".to_owned()))
+        );
+        assert!(
+            group
+                .writes
+                .contains(&("pids.max".to_owned(), "10".to_owned()))
+        );
         assert_eq!(plan.process_limit, None);
-        let none = CgroupTree::Unavailable { reason: String::new() };
-        assert_eq!(none.plan("uid", "main", Limits { pids: 10, ..Limits::default() }).process_limit, Some(10));
+        let none = CgroupTree::Unavailable {
+            reason: String::new(),
+        };
+        assert_eq!(
+            none.plan(
+                "uid",
+                "main",
+                Limits {
+                    pids: 10,
+                    ..Limits::default()
+                }
+            )
+            .process_limit,
+            Some(10)
+        );
     }
 }

@@ -12,8 +12,8 @@ use std::path::Path;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socket,
-    socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
+    sendmsg, socket, socketpair,
 };
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgroups, setresgid, setresuid};
@@ -40,9 +40,17 @@ const MOST_SERVICES: usize = 250;
 /// Fails when the kernel forbids user or network namespaces, or an address cannot be bound.
 pub fn create(host: HostIdentity, listen: &[SocketAddr]) -> io::Result<PodNetwork> {
     if listen.len() > MOST_SERVICES {
-        return Err(io::Error::other(format!("{} services; at most {MOST_SERVICES} are possible", listen.len())));
+        return Err(io::Error::other(format!(
+            "{} services; at most {MOST_SERVICES} are possible",
+            listen.len()
+        )));
     }
-    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?;
     // SAFETY: the caller has a single thread, so that no lock can be held by a thread that the child doesn't have.
     #[expect(unsafe_code, reason = "fork has no safe form")]
     match unsafe { fork() }? {
@@ -51,7 +59,13 @@ pub fn create(host: HostIdentity, listen: &[SocketAddr]) -> io::Result<PodNetwor
             let status = match inside(host, listen, &theirs) {
                 Ok(()) => 0,
                 Err(error) => {
-                    let _ = sendmsg::<()>(theirs.as_raw_fd(), &[IoSlice::new(error.to_string().as_bytes())], &[], MsgFlags::empty(), None);
+                    let _ = sendmsg::<()>(
+                        theirs.as_raw_fd(),
+                        &[IoSlice::new(error.to_string().as_bytes())],
+                        &[],
+                        MsgFlags::empty(),
+                        None,
+                    );
                     1
                 }
             };
@@ -68,10 +82,14 @@ pub fn create(host: HostIdentity, listen: &[SocketAddr]) -> io::Result<PodNetwor
             waitpid(child, None)?;
             let mut descriptors = received?.into_iter();
             match (descriptors.next(), descriptors.next()) {
-                (Some(user), Some(net)) if descriptors.len() == listen.len() => {
-                    Ok(PodNetwork { user, net, listeners: descriptors.map(TcpListener::from).collect() })
-                }
-                _ => Err(io::Error::other("the process that makes the Pod's network ended early")),
+                (Some(user), Some(net)) if descriptors.len() == listen.len() => Ok(PodNetwork {
+                    user,
+                    net,
+                    listeners: descriptors.map(TcpListener::from).collect(),
+                }),
+                _ => Err(io::Error::other(
+                    "the process that makes the Pod's network ended early",
+                )),
             }
         }
     }
@@ -92,24 +110,43 @@ pub fn become_host_identity(host: HostIdentity) -> nix::Result<()> {
 }
 
 fn inside(host: HostIdentity, listen: &[SocketAddr], parent: &OwnedFd) -> io::Result<()> {
-    become_host_identity(host).map_err(|error| context("cannot change to the host uid of Pods", &error.into()))?;
+    become_host_identity(host)
+        .map_err(|error| context("cannot change to the host uid of Pods", &error.into()))?;
     // A process that changed its uid does not own its own /proc files until it is dumpable again.
     nix::sys::prctl::set_dumpable(true)?;
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| context("the kernel refuses a user namespace", &error.into()))?;
-    map("uid_map", host.uid).map_err(|error| context("cannot map the uid of the user namespace", &error))?;
+    unshare(CloneFlags::CLONE_NEWUSER)
+        .map_err(|error| context("the kernel refuses a user namespace", &error.into()))?;
+    map("uid_map", host.uid)
+        .map_err(|error| context("cannot map the uid of the user namespace", &error))?;
     fs::write("/proc/self/setgroups", "deny")?;
-    map("gid_map", host.gid).map_err(|error| context("cannot map the gid of the user namespace", &error))?;
-    unshare(CloneFlags::CLONE_NEWNET).map_err(|error| context("the kernel refuses a network namespace", &error.into()))?;
-    loopback_up().map_err(|error| context("cannot bring the loopback of the network namespace up", &error))?;
+    map("gid_map", host.gid)
+        .map_err(|error| context("cannot map the gid of the user namespace", &error))?;
+    unshare(CloneFlags::CLONE_NEWNET)
+        .map_err(|error| context("the kernel refuses a network namespace", &error.into()))?;
+    loopback_up().map_err(|error| {
+        context(
+            "cannot bring the loopback of the network namespace up",
+            &error,
+        )
+    })?;
     let listeners = listen
         .iter()
-        .map(|address| TcpListener::bind(address).map_err(|error| context(&format!("cannot listen on {address}"), &error)))
+        .map(|address| {
+            TcpListener::bind(address)
+                .map_err(|error| context(&format!("cannot listen on {address}"), &error))
+        })
         .collect::<io::Result<Vec<_>>>()?;
     let user = fs::File::open(Path::new("/proc/self/ns/user"))?;
     let net = fs::File::open(Path::new("/proc/self/ns/net"))?;
     let mut descriptors: Vec<RawFd> = vec![user.as_raw_fd(), net.as_raw_fd()];
     descriptors.extend(listeners.iter().map(AsRawFd::as_raw_fd));
-    sendmsg::<()>(parent.as_raw_fd(), &[IoSlice::new(b"")], &[ControlMessage::ScmRights(&descriptors)], MsgFlags::empty(), None)?;
+    sendmsg::<()>(
+        parent.as_raw_fd(),
+        &[IoSlice::new(b"")],
+        &[ControlMessage::ScmRights(&descriptors)],
+        MsgFlags::empty(),
+        None,
+    )?;
     Ok(())
 }
 
@@ -120,7 +157,12 @@ fn map(file: &str, id: u32) -> io::Result<()> {
 }
 
 fn loopback_up() -> io::Result<()> {
-    let control = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let control = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
     #[expect(unsafe_code, reason = "interface flags are set by an ioctl")]
     // SAFETY: ifreq is plain data; the name is NUL-terminated; the kernel only reads the structure.
     let result = unsafe {
@@ -139,18 +181,29 @@ fn receive(from: &OwnedFd) -> io::Result<Vec<OwnedFd>> {
     let mut text = [0_u8; 1024];
     let mut buffers = [IoSliceMut::new(&mut text)];
     let mut control = nix::cmsg_space!([RawFd; MOST_SERVICES + 2]);
-    let message = recvmsg::<()>(from.as_raw_fd(), &mut buffers, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let message = recvmsg::<()>(
+        from.as_raw_fd(),
+        &mut buffers,
+        Some(&mut control),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )?;
     let mut descriptors = Vec::new();
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(received) = control {
             #[expect(unsafe_code, reason = "received descriptors arrive as numbers")]
             // SAFETY: the kernel has just made these descriptors for this process, and nobody else knows of them.
-            descriptors.extend(received.into_iter().map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }));
+            descriptors.extend(
+                received
+                    .into_iter()
+                    .map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }),
+            );
         }
     }
     let length = message.bytes;
     if descriptors.is_empty() && length > 0 {
-        return Err(io::Error::other(String::from_utf8_lossy(text.get(..length).unwrap_or_default()).into_owned()));
+        return Err(io::Error::other(
+            String::from_utf8_lossy(text.get(..length).unwrap_or_default()).into_owned(),
+        ));
     }
     Ok(descriptors)
 }

@@ -24,11 +24,44 @@ pub struct Base<'a> {
 /// Parts of `/etc` that programs need and that are the same for everybody. Folders that may hold keys
 /// (`ssl/private`, `pki/tls/private`) are not on the list, and neither is anything that a site fills with passwords.
 const SHARED_ETC: &[&str] = &[
-    "alternatives", "bash.bashrc", "ca-certificates", "ca-certificates.conf", "crypto-policies", "debian_version",
-    "ethertypes", "fonts", "gai.conf", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
-    "locale.alias", "locale.conf", "localtime", "lsb-release", "magic", "mime.types", "networks", "os-release", "pki/ca-trust",
-    "pki/tls/cert.pem", "pki/tls/certs", "profile", "profile.d", "protocols", "rpc", "services", "shells",
-    "skel", "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone", "xdg",
+    "alternatives",
+    "bash.bashrc",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "crypto-policies",
+    "debian_version",
+    "ethertypes",
+    "fonts",
+    "gai.conf",
+    "host.conf",
+    "inputrc",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "locale.alias",
+    "locale.conf",
+    "localtime",
+    "lsb-release",
+    "magic",
+    "mime.types",
+    "networks",
+    "os-release",
+    "pki/ca-trust",
+    "pki/tls/cert.pem",
+    "pki/tls/certs",
+    "profile",
+    "profile.d",
+    "protocols",
+    "rpc",
+    "services",
+    "shells",
+    "skel",
+    "ssl/cert.pem",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "terminfo",
+    "timezone",
+    "xdg",
 ];
 
 /// Prefixes of names in `/etc` that belong to installed toolchains.
@@ -36,8 +69,14 @@ const SHARED_ETC_PREFIXES: &[&str] = &["java-", "python3", "perl"];
 
 /// Kernel files that tell about the host or take memory from it: those that container engines cover as well.
 const COVERED_PROC_FILES: &[&str] = &[
-    "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
-    "/proc/sysrq-trigger", "/proc/timer_list", "/proc/timer_stats",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/timer_stats",
 ];
 const COVERED_PROC_FOLDERS: &[&str] = &["/proc/acpi", "/proc/asound", "/proc/scsi"];
 
@@ -51,7 +90,10 @@ pub fn base(base: &Base<'_>) -> Vec<Mount> {
         let path = Path::new("/").join(name);
         let target = format!("/{name}");
         match fs::read_link(&path) {
-            Ok(to) => mounts.push(Mount::Symlink { to: to.display().to_string(), target }),
+            Ok(to) => mounts.push(Mount::Symlink {
+                to: to.display().to_string(),
+                target,
+            }),
             Err(_) if path.is_dir() => mounts.push(read_only(&target, &target)),
             Err(_) => {}
         }
@@ -59,20 +101,53 @@ pub fn base(base: &Base<'_>) -> Vec<Mount> {
     mounts.extend([
         Mount::Proc,
         Mount::Dev,
-        Mount::Tmpfs { target: "/dev/shm".to_owned(), size: Some(64 << 20), mode: 0o1777 },
-        Mount::Seal { target: "/dev".to_owned() },
-        Mount::Dir { target: "/tmp".to_owned(), mode: 0o1777 },
-        Mount::Dir { target: "/run".to_owned(), mode: 0o755 },
-        Mount::Dir { target: "/var".to_owned(), mode: 0o755 },
-        Mount::Dir { target: "/var/tmp".to_owned(), mode: 0o1777 },
-        Mount::Dir { target: "/root".to_owned(), mode: 0o700 },
+        Mount::Tmpfs {
+            target: "/dev/shm".to_owned(),
+            size: Some(64 << 20),
+            mode: 0o1777,
+        },
+        Mount::Seal {
+            target: "/dev".to_owned(),
+        },
+        Mount::Dir {
+            target: "/tmp".to_owned(),
+            mode: 0o1777,
+        },
+        Mount::Dir {
+            target: "/run".to_owned(),
+            mode: 0o755,
+        },
+        Mount::Dir {
+            target: "/var".to_owned(),
+            mode: 0o755,
+        },
+        Mount::Dir {
+            target: "/var/tmp".to_owned(),
+            mode: 0o1777,
+        },
+        Mount::Dir {
+            target: "/root".to_owned(),
+            mode: 0o700,
+        },
     ]);
-    for path in COVERED_PROC_FILES.iter().filter(|path| Path::new(path).exists()) {
+    for path in COVERED_PROC_FILES
+        .iter()
+        .filter(|path| Path::new(path).exists())
+    {
         mounts.push(read_only("/dev/null", path));
     }
-    for path in COVERED_PROC_FOLDERS.iter().filter(|path| Path::new(path).exists()) {
-        mounts.push(Mount::Tmpfs { target: (*path).to_owned(), size: Some(4096), mode: 0o555 });
-        mounts.push(Mount::Seal { target: (*path).to_owned() });
+    for path in COVERED_PROC_FOLDERS
+        .iter()
+        .filter(|path| Path::new(path).exists())
+    {
+        mounts.push(Mount::Tmpfs {
+            target: (*path).to_owned(),
+            size: Some(4096),
+            mode: 0o555,
+        });
+        mounts.push(Mount::Seal {
+            target: (*path).to_owned(),
+        });
     }
     mounts.extend(etc(base));
     mounts
@@ -91,21 +166,36 @@ pub fn make_room(mounts: &mut Vec<Mount>, targets: &[String]) -> Result<(), Stri
         if !path.starts_with("/usr") || path.symlink_metadata().is_ok() {
             continue;
         }
-        let Some(parent) = path.ancestors().skip(1).find(|ancestor| ancestor.is_dir()) else { continue };
+        let Some(parent) = path.ancestors().skip(1).find(|ancestor| ancestor.is_dir()) else {
+            continue;
+        };
         if !opened.insert(parent.to_owned()) {
             continue;
         }
-        let entries: Vec<_> = fs::read_dir(parent).map_err(|error| format!("{}: {error}", parent.display()))?.flatten().collect();
+        let entries: Vec<_> = fs::read_dir(parent)
+            .map_err(|error| format!("{}: {error}", parent.display()))?
+            .flatten()
+            .collect();
         if entries.len() > MOST_SIBLINGS {
-            return Err(format!("there is no {target} on this machine, and {} has too many entries to make room for it; mount it elsewhere", parent.display()));
+            return Err(format!(
+                "there is no {target} on this machine, and {} has too many entries to make room for it; mount it elsewhere",
+                parent.display()
+            ));
         }
         let folder = parent.display().to_string();
-        mounts.push(Mount::Tmpfs { target: folder, size: Some(16 << 20), mode: 0o755 });
+        mounts.push(Mount::Tmpfs {
+            target: folder,
+            size: Some(16 << 20),
+            mode: 0o755,
+        });
         for entry in entries {
             let path = entry.path();
             let place = path.display().to_string();
             match fs::read_link(&path) {
-                Ok(to) => mounts.push(Mount::Symlink { to: to.display().to_string(), target: place }),
+                Ok(to) => mounts.push(Mount::Symlink {
+                    to: to.display().to_string(),
+                    target: place,
+                }),
                 Err(_) => mounts.push(read_only(&place, &place)),
             }
         }
@@ -123,34 +213,59 @@ pub fn seal(mounts: &mut Vec<Mount>) {
         })
         .collect();
     mounts.extend(made.into_iter().map(|target| Mount::Seal { target }));
-    mounts.push(Mount::Seal { target: "/".to_owned() });
+    mounts.push(Mount::Seal {
+        target: "/".to_owned(),
+    });
 }
 
 fn etc(base: &Base<'_>) -> Vec<Mount> {
     let mut names: Vec<String> = SHARED_ETC.iter().map(|name| (*name).to_owned()).collect();
-    let toolchains = fs::read_dir("/etc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    names.extend(toolchains.filter(|name| SHARED_ETC_PREFIXES.iter().any(|prefix| name.starts_with(prefix))));
+    let toolchains = fs::read_dir("/etc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    names.extend(toolchains.filter(|name| {
+        SHARED_ETC_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    }));
 
-    let mut mounts = vec![Mount::Dir { target: "/etc".to_owned(), mode: 0o755 }];
+    let mut mounts = vec![Mount::Dir {
+        target: "/etc".to_owned(),
+        mode: 0o755,
+    }];
     for name in names {
         let target = format!("/etc/{name}");
         match fs::read_link(&target) {
-            Ok(to) => mounts.push(Mount::Symlink { to: to.display().to_string(), target }),
+            Ok(to) => mounts.push(Mount::Symlink {
+                to: to.display().to_string(),
+                target,
+            }),
             Err(_) if Path::new(&target).exists() => mounts.push(read_only(&target, &target)),
             Err(_) => {}
         }
     }
-    mounts.extend(synthesized(base).into_iter().map(|(name, content)| Mount::File {
-        target: format!("/etc/{name}"),
-        content: content.into_bytes(),
-        mode: 0o644,
-    }));
-    mounts.push(Mount::Symlink { to: "/proc/self/mounts".to_owned(), target: "/etc/mtab".to_owned() });
+    mounts.extend(
+        synthesized(base)
+            .into_iter()
+            .map(|(name, content)| Mount::File {
+                target: format!("/etc/{name}"),
+                content: content.into_bytes(),
+                mode: 0o644,
+            }),
+    );
+    mounts.push(Mount::Symlink {
+        to: "/proc/self/mounts".to_owned(),
+        target: "/etc/mtab".to_owned(),
+    });
     mounts
 }
 
 fn synthesized(base: &Base<'_>) -> Vec<(&'static str, String)> {
-    let Base { hostname, uid, gid, .. } = base;
+    let Base {
+        hostname, uid, gid, ..
+    } = base;
     let mut passwd = "root:x:0:0:root:/root:/usr/sbin/nologin\n".to_owned();
     let mut group = "root:x:0:\n".to_owned();
     if *uid != 0 {
@@ -161,7 +276,9 @@ fn synthesized(base: &Base<'_>) -> Vec<(&'static str, String)> {
     }
     passwd.push_str("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     group.push_str("nogroup:x:65534:\n");
-    let mut hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t{hostname}\n");
+    let mut hosts = format!(
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t{hostname}\n"
+    );
     for (address, names) in base.host_aliases {
         hosts.push_str(&format!("{address}\t{}\n", names.join("\t")));
     }
@@ -170,11 +287,22 @@ fn synthesized(base: &Base<'_>) -> Vec<(&'static str, String)> {
         ("group", group),
         ("hosts", hosts),
         ("hostname", format!("{hostname}\n")),
-        ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),
-        ("resolv.conf", "# Pods have no name server: the network ends at the loopback.\n".to_owned()),
+        (
+            "nsswitch.conf",
+            "passwd: files\ngroup: files\nhosts: files\n".to_owned(),
+        ),
+        (
+            "resolv.conf",
+            "# Pods have no name server: the network ends at the loopback.\n".to_owned(),
+        ),
     ]
 }
 
 fn read_only(source: &str, target: &str) -> Mount {
-    Mount::Bind { source: PathBuf::from(source), sub_path: None, target: target.to_owned(), read_only: true }
+    Mount::Bind {
+        source: PathBuf::from(source),
+        sub_path: None,
+        target: target.to_owned(),
+        read_only: true,
+    }
 }

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    sock_filter,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, sock_filter,
 };
 
 /// A filter could not be built; a mistake in this module, which a test would show.
@@ -100,24 +100,59 @@ const CLONE_NAMESPACES: &[libc::c_int] = &[
 ];
 
 /// Socket families that stay allowed; network namespaces contain all four.
-const SOCKET_FAMILIES: &[libc::c_int] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+const SOCKET_FAMILIES: &[libc::c_int] = &[
+    libc::AF_UNIX,
+    libc::AF_INET,
+    libc::AF_INET6,
+    libc::AF_NETLINK,
+];
 
 /// Builds the programs for `bwrap --add-seccomp-fd`, each as the bytes of `struct sock_filter[]`.
 ///
 /// # Errors
 /// Fails on processors that seccompiler doesn't know.
 pub fn programs() -> Result<Vec<Vec<u8>>, SeccompError> {
-    let mut denied: BTreeMap<i64, Vec<SeccompRule>> =
-        DENIED.iter().chain(DENIED_ON_THIS_PROCESSOR).map(|&call| (call, Vec::new())).collect();
-    let namespaces = CLONE_NAMESPACES.iter().map(|&flag| u64::from(flag.unsigned_abs()));
+    let mut denied: BTreeMap<i64, Vec<SeccompRule>> = DENIED
+        .iter()
+        .chain(DENIED_ON_THIS_PROCESSOR)
+        .map(|&call| (call, Vec::new()))
+        .collect();
+    let namespaces = CLONE_NAMESPACES
+        .iter()
+        .map(|&flag| u64::from(flag.unsigned_abs()));
     denied.insert(libc::SYS_clone, bits_of_argument(0, namespaces.clone())?);
-    denied.insert(libc::SYS_unshare, bits_of_argument(0, namespaces.chain([CLONE_NEWTIME]))?);
+    denied.insert(
+        libc::SYS_unshare,
+        bits_of_argument(0, namespaces.chain([CLONE_NEWTIME]))?,
+    );
     // Tracing one's own child from its start stays possible (debuggers); attaching to others does not.
-    denied.insert(libc::SYS_ptrace, values_of_argument(0, [u64::from(libc::PTRACE_ATTACH), u64::from(libc::PTRACE_SEIZE)])?);
+    denied.insert(
+        libc::SYS_ptrace,
+        values_of_argument(
+            0,
+            [
+                u64::from(libc::PTRACE_ATTACH),
+                u64::from(libc::PTRACE_SEIZE),
+            ],
+        )?,
+    );
     // Both put input into a terminal as if it had been typed.
-    denied.insert(libc::SYS_ioctl, values_of_argument(1, [libc::TIOCSTI, libc::TIOCLINUX])?);
-    let mut families = values_of_argument(0, (0..=16).filter(|family| !SOCKET_FAMILIES.contains(family)).map(|family| u64::from(family.unsigned_abs())))?;
-    families.push(SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Gt, 16)?])?);
+    denied.insert(
+        libc::SYS_ioctl,
+        values_of_argument(1, [libc::TIOCSTI, libc::TIOCLINUX])?,
+    );
+    let mut families = values_of_argument(
+        0,
+        (0..=16)
+            .filter(|family| !SOCKET_FAMILIES.contains(family))
+            .map(|family| u64::from(family.unsigned_abs())),
+    )?;
+    families.push(SeccompRule::new(vec![SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::Gt,
+        16,
+    )?])?);
     denied.insert(libc::SYS_socket, families);
 
     // The arguments of clone3 are in memory, where a filter cannot look. ENOSYS makes the C library fall back to clone.
@@ -127,7 +162,10 @@ pub fn programs() -> Result<Vec<Vec<u8>>, SeccompError> {
     Ok(vec![bytes(&first), bytes(&program(missing, libc::ENOSYS)?)])
 }
 
-fn program(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: libc::c_int) -> Result<BpfProgram, SeccompError> {
+fn program(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    errno: libc::c_int,
+) -> Result<BpfProgram, SeccompError> {
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Allow,
@@ -137,17 +175,29 @@ fn program(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: libc::c_int) -> Result
     Ok(filter.try_into()?)
 }
 
-fn values_of_argument(index: u8, values: impl IntoIterator<Item = u64>) -> Result<Vec<SeccompRule>, SeccompError> {
+fn values_of_argument(
+    index: u8,
+    values: impl IntoIterator<Item = u64>,
+) -> Result<Vec<SeccompRule>, SeccompError> {
     let rule = |value| {
-        let condition = SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?;
+        let condition =
+            SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?;
         Ok(SeccompRule::new(vec![condition])?)
     };
     values.into_iter().map(rule).collect()
 }
 
-fn bits_of_argument(index: u8, bits: impl IntoIterator<Item = u64>) -> Result<Vec<SeccompRule>, SeccompError> {
+fn bits_of_argument(
+    index: u8,
+    bits: impl IntoIterator<Item = u64>,
+) -> Result<Vec<SeccompRule>, SeccompError> {
     let rule = |bit| {
-        let condition = SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(bit), bit)?;
+        let condition = SeccompCondition::new(
+            index,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::MaskedEq(bit),
+            bit,
+        )?;
         Ok(SeccompRule::new(vec![condition])?)
     };
     bits.into_iter().map(rule).collect()
@@ -164,9 +214,24 @@ fn deny_x32(program: &mut BpfProgram) {
         program.splice(
             0..0,
             [
-                sock_filter { code: LOAD_WORD, jt: 0, jf: 0, k: 0 },
-                sock_filter { code: JUMP_IF_GREATER_OR_EQUAL, jt: 0, jf: 1, k: X32_BIT },
-                sock_filter { code: RETURN, jt: 0, jf: 0, k: refuse },
+                sock_filter {
+                    code: LOAD_WORD,
+                    jt: 0,
+                    jf: 0,
+                    k: 0,
+                },
+                sock_filter {
+                    code: JUMP_IF_GREATER_OR_EQUAL,
+                    jt: 0,
+                    jf: 1,
+                    k: X32_BIT,
+                },
+                sock_filter {
+                    code: RETURN,
+                    jt: 0,
+                    jf: 0,
+                    k: refuse,
+                },
             ],
         );
     }
@@ -191,7 +256,10 @@ mod tests {
         assert_eq!(programs.len(), 2);
         for program in programs {
             assert_eq!(program.len() % 8, 0);
-            assert!(program.len() / 8 < 4096, "the kernel takes 4,096 instructions");
+            assert!(
+                program.len() / 8 < 4096,
+                "the kernel takes 4,096 instructions"
+            );
         }
     }
 }

@@ -27,11 +27,18 @@ pub fn open_source(source: &Path, sub_path: Option<&Path>) -> io::Result<OwnedFd
         let error = io::Error::from(error);
         io::Error::new(error.kind(), format!("{}: {error}", path.display()))
     };
-    let root = openat2(CWD, source, flags, Mode::empty(), ResolveFlags::empty()).map_err(|error| name(error, source))?;
+    let root = openat2(CWD, source, flags, Mode::empty(), ResolveFlags::empty())
+        .map_err(|error| name(error, source))?;
     match sub_path {
         None => Ok(root),
-        Some(sub_path) => openat2(root.as_fd(), sub_path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)
-            .map_err(|error| name(error, &source.join(sub_path))),
+        Some(sub_path) => openat2(
+            root.as_fd(),
+            sub_path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+        )
+        .map_err(|error| name(error, &source.join(sub_path))),
     }
 }
 
@@ -44,7 +51,12 @@ pub fn folder() -> io::Result<&'static Path> {
         .iter()
         .map(Path::new)
         .find(|path| path.is_dir() && !path.is_symlink())
-        .ok_or_else(|| io::Error::other(format!("none of {} is a folder; create one", COVERED.join(", "))))
+        .ok_or_else(|| {
+            io::Error::other(format!(
+                "none of {} is a folder; create one",
+                COVERED.join(", ")
+            ))
+        })
 }
 
 /// Moves the calling process into a private mount namespace and binds the sources as `<folder>/0`, `<folder>/1`, ...
@@ -61,13 +73,30 @@ pub fn stage(folder: &Path, sources: &[(PathBuf, Option<PathBuf>)]) -> io::Resul
         .iter()
         .map(|(source, sub_path)| open_source(source, sub_path.as_deref()))
         .collect::<io::Result<Vec<_>>>()?;
-    mount(Some("stage"), folder, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=0755,size=1m"))?;
+    mount(
+        Some("stage"),
+        folder,
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=0755,size=1m"),
+    )?;
     for (index, source) in opened.iter().enumerate() {
         let target = folder.join(index.to_string());
-        let is_dir = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(source)?.st_mode).is_dir();
-        if is_dir { std::fs::create_dir(&target)? } else { drop(std::fs::File::create(&target)?) }
+        let is_dir =
+            rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(source)?.st_mode).is_dir();
+        if is_dir {
+            std::fs::create_dir(&target)?;
+        } else {
+            drop(std::fs::File::create(&target)?);
+        }
         let link = format!("/proc/self/fd/{}", source.as_raw_fd());
-        mount(Some(link.as_str()), &target, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)?;
+        mount(
+            Some(link.as_str()),
+            &target,
+            NONE,
+            MsFlags::MS_BIND | MsFlags::MS_REC,
+            NONE,
+        )?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::SigSet;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::node::sandbox::plan::{CgroupPlan, Confinement, ContainerPlan, PodNamespaces};
@@ -30,27 +31,44 @@ pub(super) struct Launched {
 /// Says in words what failed; nothing runs then.
 pub(super) fn launch(plan: &ContainerPlan) -> io::Result<Launched> {
     match &plan.confinement {
-        Confinement::Bubblewrap { program, namespaces } => launch_confined(plan, program, namespaces),
+        Confinement::Bubblewrap {
+            program,
+            namespaces,
+        } => launch_confined(plan, program, namespaces),
         Confinement::None => launch_plain(plan),
     }
 }
 
-fn launch_confined(plan: &ContainerPlan, program: &Path, namespaces: &PodNamespaces) -> io::Result<Launched> {
+fn launch_confined(
+    plan: &ContainerPlan,
+    program: &Path,
+    namespaces: &PodNamespaces,
+) -> io::Result<Launched> {
     let (status_read, status_write) = pipe_for_child()?;
     let (block_read, block_write) = close_on_exec_pipe()?;
     let limited = plan.cgroup.process_limit.is_some();
     if limited {
         rustix::io::fcntl_setfd(&block_read, rustix::io::FdFlags::empty())?;
     }
-    let stage = if plan.host.change { Some(staging::folder()?) } else { None };
+    let stage = if plan.host.change {
+        Some(staging::folder()?)
+    } else {
+        None
+    };
     let line = bwrap::command_line(plan, stage, &status_write, limited.then_some(&block_read))?;
     let program = rustix::fs::openat(CWD, program, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| io::Error::other(format!("bubblewrap at {}: {error}", program.display())))?;
+        .map_err(|error| {
+        io::Error::other(format!("bubblewrap at {}: {error}", program.display()))
+    })?;
     let (user, net) = open_namespaces(namespaces)?;
 
     // Executed by descriptor: the path may be below a folder that the unprivileged uid cannot enter.
     let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
-    command.arg0("bwrap").args(&line.arguments).env_clear().current_dir("/");
+    command
+        .arg0("bwrap")
+        .args(&line.arguments)
+        .env_clear()
+        .current_dir("/");
     let (host, cgroup, sources) = (plan.host, plan.cgroup.clone(), line.sources);
     let child = spawn(command, move || {
         step("joining the control groups", join_cgroups(&cgroup))?;
@@ -58,39 +76,77 @@ fn launch_confined(plan: &ContainerPlan, program: &Path, namespaces: &PodNamespa
         if let Some(stage) = stage {
             step("mounting the volumes", staging::stage(stage, &sources))?;
         }
-        step("changing to the host uid of Pods", netns::become_host_identity(host).map_err(io::Error::from))?;
-        step("becoming dumpable", nix::sys::prctl::set_dumpable(true).map_err(io::Error::from))?;
-        step("entering the Pod's namespaces", netns::enter(user.as_fd(), net.as_fd()).map_err(io::Error::from))?;
+        step(
+            "changing to the host uid of Pods",
+            netns::become_host_identity(host).map_err(io::Error::from),
+        )?;
+        step(
+            "becoming dumpable",
+            nix::sys::prctl::set_dumpable(true).map_err(io::Error::from),
+        )?;
+        step(
+            "entering the Pod's namespaces",
+            netns::enter(user.as_fd(), net.as_fd()).map_err(io::Error::from),
+        )?;
         die_with_shim()
     })?;
     drop((status_write, block_read, line.descriptors));
-    Ok(Launched { child, status: Some(status_read), block: limited.then_some(block_write) })
+    Ok(Launched {
+        child,
+        status: Some(status_read),
+        block: limited.then_some(block_write),
+    })
 }
 
 fn launch_plain(plan: &ContainerPlan) -> io::Result<Launched> {
-    let (program, arguments) = plan.argv.split_first().ok_or_else(|| io::Error::other("the container has no command"))?;
+    let (program, arguments) = plan
+        .argv
+        .split_first()
+        .ok_or_else(|| io::Error::other("the container has no command"))?;
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(plan.env.iter().map(|(name, value)| (name, value)));
-    command.current_dir(if Path::new(&plan.working_dir).is_dir() { &plan.working_dir } else { "/" });
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(plan.env.iter().map(|(name, value)| (name, value)));
+    command.current_dir(if Path::new(&plan.working_dir).is_dir() {
+        &plan.working_dir
+    } else {
+        "/"
+    });
     let (host, cgroup) = (plan.host, plan.cgroup.clone());
     let child = spawn(command, move || {
         step("joining the control groups", join_cgroups(&cgroup))?;
         step("setting resource limits", limit_resources())?;
-        step("changing to the host uid of Pods", netns::become_host_identity(host).map_err(io::Error::from))?;
+        step(
+            "changing to the host uid of Pods",
+            netns::become_host_identity(host).map_err(io::Error::from),
+        )?;
         let _ = nix::unistd::setsid();
         die_with_shim()
     })?;
-    Ok(Launched { child, status: None, block: None })
+    Ok(Launched {
+        child,
+        status: None,
+        block: None,
+    })
 }
 
 /// Spawns with outputs as pipes. The standard library passes on only the error number of a failed step, so its words take
 /// a pipe of their own.
-fn spawn(mut command: Command, before_exec: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> io::Result<Child> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+fn spawn(
+    mut command: Command,
+    before_exec: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+) -> io::Result<Child> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let (mut words, report) = close_on_exec_pipe()?;
     let write = report.try_clone()?;
     let steps = move || {
-        before_exec().inspect_err(|error| {
+        // The shim has blocked signals that the container must get, and a blocked signal stays so over exec.
+        let unblocked = SigSet::empty().thread_set_mask().map_err(io::Error::from);
+        unblocked.and_then(|()| before_exec()).inspect_err(|error| {
             let _ = (&write).write_all(error.to_string().as_bytes());
         })
     };
@@ -104,7 +160,11 @@ fn spawn(mut command: Command, before_exec: impl Fn() -> io::Result<()> + Send +
     result.map_err(|error| {
         let mut text = String::new();
         let _ = words.read_to_string(&mut text);
-        if text.is_empty() { error } else { io::Error::other(text) }
+        if text.is_empty() {
+            error
+        } else {
+            io::Error::other(text)
+        }
     })
 }
 
@@ -114,8 +174,9 @@ fn step(what: &str, result: io::Result<()>) -> io::Result<()> {
 
 fn join_cgroups(plan: &CgroupPlan) -> io::Result<()> {
     for group in &plan.groups {
-        std::fs::write(group.path.join("cgroup.procs"), "0")
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", group.path.display())))?;
+        std::fs::write(group.path.join("cgroup.procs"), "0").map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", group.path.display()))
+        })?;
     }
     Ok(())
 }
@@ -125,7 +186,11 @@ fn limit_resources() -> io::Result<()> {
     const OPEN_FILES: u64 = 1 << 20;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, most.min(OPEN_FILES), most.min(OPEN_FILES))?;
+    setrlimit(
+        Resource::RLIMIT_NOFILE,
+        most.min(OPEN_FILES),
+        most.min(OPEN_FILES),
+    )?;
     Ok(())
 }
 
@@ -136,13 +201,16 @@ fn die_with_shim() -> io::Result<()> {
 }
 
 fn open_namespaces(namespaces: &PodNamespaces) -> io::Result<(File, File)> {
-    let gone = |error: io::Error| io::Error::other(format!("the Pod's network process is gone ({error})"));
+    let gone =
+        |error: io::Error| io::Error::other(format!("the Pod's network process is gone ({error})"));
     let pid = namespaces.process.pid;
     let user = File::open(format!("/proc/{pid}/fd/{}", namespaces.user_fd)).map_err(gone)?;
     let net = File::open(format!("/proc/{pid}/fd/{}", namespaces.net_fd)).map_err(gone)?;
     // Asked after opening, so that the answer holds for what was opened.
     if !namespaces.process.is_alive() {
-        return Err(gone(io::Error::other("its number belongs to another process")));
+        return Err(gone(io::Error::other(
+            "its number belongs to another process",
+        )));
     }
     Ok((user, net))
 }

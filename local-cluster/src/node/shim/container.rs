@@ -28,7 +28,9 @@ const OOM_CHECK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(dir: PathBuf) -> io::Result<()> {
     let dir = ContainerDir::new(dir);
-    let Some(_lock) = dir.try_lock()? else { return Err(io::Error::other("another process has the container's lock")) };
+    let Some(_lock) = dir.try_lock()? else {
+        return Err(io::Error::other("another process has the container's lock"));
+    };
     if dir.exit().is_some() {
         return Err(io::Error::other("the node has given up on this start"));
     }
@@ -40,7 +42,10 @@ pub(super) fn run(dir: PathBuf) -> io::Result<()> {
             Outcome::NeverStarted
         }
     };
-    dir.write_exit(&Exit { at: Timestamp::now(), outcome })?;
+    dir.write_exit(&Exit {
+        at: Timestamp::now(),
+        outcome,
+    })?;
     notify();
     Ok(())
 }
@@ -57,7 +62,9 @@ fn run_plan(dir: &ContainerDir, plan: &ContainerPlan) -> Outcome {
         // A group that still has a process (it takes the kernel a moment) is removed with the Pod.
         let _ = std::fs::remove_dir(&group.path);
     }
-    result.unwrap_or_else(|error| Outcome::CannotRun { message: error.to_string() })
+    result.unwrap_or_else(|error| Outcome::CannotRun {
+        message: error.to_string(),
+    })
 }
 
 struct Container<'a> {
@@ -84,7 +91,7 @@ impl<'a> Container<'a> {
             group.create()?;
         }
         let log = LogWriter::open(plan.log.clone())?;
-        // Blocked before the fork, so that no signal falls between; the standard library unblocks them in the child.
+        // Blocked before the fork, so that no signal falls between; the child unblocks them.
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         mask.add(Signal::SIGTERM);
@@ -92,12 +99,32 @@ impl<'a> Container<'a> {
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         dir.write_launching()?;
         let mut launched = child::launch(plan)?;
-        let stdout = launched.child.stdout.take().map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
-        let stderr = launched.child.stderr.take().map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
+        let stdout = launched
+            .child
+            .stdout
+            .take()
+            .map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
+        let stderr = launched
+            .child
+            .stderr
+            .take()
+            .map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
         let status = launched.status.take().map(BufReader::new);
         let mut container = Self {
-            dir, plan, launched, signals, log, stdout, stderr, status,
-            init: None, reported_code: None, first_error: Vec::new(), out_of_memory: false, terminated: false, kill_at: None,
+            dir,
+            plan,
+            launched,
+            signals,
+            log,
+            stdout,
+            stderr,
+            status,
+            init: None,
+            reported_code: None,
+            first_error: Vec::new(),
+            out_of_memory: false,
+            terminated: false,
+            kill_at: None,
         };
         if container.status.is_none() {
             let pid = container.launched.child.id().cast_signed();
@@ -121,7 +148,11 @@ impl<'a> Container<'a> {
                 self.copy_stderr(&mut buffer);
             }
             if ready.signal {
-                while self.signals.read_signal()?.is_some_and(|signal| self.take_signal(signal.ssi_signo)) {}
+                while self
+                    .signals
+                    .read_signal()?
+                    .is_some_and(|signal| self.take_signal(signal.ssi_signo))
+                {}
                 if let Some(status) = self.launched.child.try_wait()? {
                     break status;
                 }
@@ -146,20 +177,42 @@ impl<'a> Container<'a> {
             self.stderr.as_ref().map(AsFd::as_fd),
             self.status.as_ref().map(|status| status.get_ref().as_fd()),
         ];
-        let mut set: Vec<PollFd<'_>> = watched.iter().flatten().map(|fd: &BorrowedFd<'_>| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+        let mut set: Vec<PollFd<'_>> = watched
+            .iter()
+            .flatten()
+            .map(|fd: &BorrowedFd<'_>| PollFd::new(*fd, PollFlags::POLLIN))
+            .collect();
         match poll(&mut set, self.timeout()) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let mut answers = set.iter().map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
-        let mut ready = watched.map(|fd| fd.is_some() && answers.next().unwrap_or(false)).into_iter();
+        let mut answers = set
+            .iter()
+            .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+        let mut ready = watched
+            .map(|fd| fd.is_some() && answers.next().unwrap_or(false))
+            .into_iter();
         let mut next = || ready.next().unwrap_or(false);
-        Ok(Ready { signal: next(), stdout: next(), stderr: next(), status: next() })
+        Ok(Ready {
+            signal: next(),
+            stdout: next(),
+            stderr: next(),
+            status: next(),
+        })
     }
 
     fn timeout(&self) -> PollTimeout {
-        let kill = self.kill_at.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
-        let memory = (self.plan.cgroup.groups.iter().any(|group| group.oom_events.is_some()) && !self.out_of_memory).then_some(OOM_CHECK);
+        let kill = self
+            .kill_at
+            .map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
+        let memory = (self
+            .plan
+            .cgroup
+            .groups
+            .iter()
+            .any(|group| group.oom_events.is_some())
+            && !self.out_of_memory)
+            .then_some(OOM_CHECK);
         match kill.into_iter().chain(memory).min() {
             Some(time) => PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX),
             None => PollTimeout::NONE,
@@ -169,7 +222,10 @@ impl<'a> Container<'a> {
     /// Always true, so that it can end a loop over signals.
     fn take_signal(&mut self, number: u32) -> bool {
         if number == Signal::SIGTERM as u32 {
-            let grace = self.dir.stop().map_or(self.plan.grace_seconds * 1000, |stop| stop.grace_millis);
+            let grace = self
+                .dir
+                .stop()
+                .map_or(self.plan.grace_seconds * 1000, |stop| stop.grace_millis);
             let kill_at = Instant::now() + Duration::from_millis(grace);
             // Only ever earlier: a second request with a longer time doesn't prolong the first.
             self.kill_at = Some(self.kill_at.map_or(kill_at, |earlier| earlier.min(kill_at)));
@@ -197,7 +253,9 @@ impl<'a> Container<'a> {
 
     /// Reads one report of bubblewrap; several may be waiting in the buffer.
     fn read_status(&mut self) -> io::Result<()> {
-        let Some(mut status) = self.status.take() else { return Ok(()) };
+        let Some(mut status) = self.status.take() else {
+            return Ok(());
+        };
         let mut line = String::new();
         loop {
             line.clear();
@@ -215,7 +273,12 @@ impl<'a> Container<'a> {
 
     fn take_report(&mut self, line: &str) -> io::Result<()> {
         let report: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        let number = |name: &str| report.get(name).and_then(serde_json::Value::as_i64).and_then(|number| i32::try_from(number).ok());
+        let number = |name: &str| {
+            report
+                .get(name)
+                .and_then(serde_json::Value::as_i64)
+                .and_then(|number| i32::try_from(number).ok())
+        };
         if let Some(pid) = number("child-pid") {
             self.record_start(pid)?;
         }
@@ -230,10 +293,22 @@ impl<'a> Container<'a> {
         if let Ok(init) = ProcessId::of(pid) {
             // bubblewrap may have reaped it already, and the number may belong to somebody else.
             if pid == own || process::parent(pid).is_ok_and(|parent| parent == own) {
-                if let (Some(limit), Some(pid)) = (self.plan.cgroup.process_limit, Pid::from_raw(pid)) {
-                    prlimit(Some(pid), Resource::Nproc, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+                if let (Some(limit), Some(pid)) =
+                    (self.plan.cgroup.process_limit, Pid::from_raw(pid))
+                {
+                    prlimit(
+                        Some(pid),
+                        Resource::Nproc,
+                        Rlimit {
+                            current: Some(limit),
+                            maximum: Some(limit),
+                        },
+                    )?;
                 }
-                self.dir.write_started(&Started { at: Timestamp::now(), process: init.clone() })?;
+                self.dir.write_started(&Started {
+                    at: Timestamp::now(),
+                    process: init.clone(),
+                })?;
                 self.init = Some(init);
                 notify();
                 if self.terminated {
@@ -254,7 +329,8 @@ impl<'a> Container<'a> {
             Ok(length) => {
                 let bytes = &buffer[..length];
                 if self.first_error.len() < 1024 {
-                    self.first_error.extend_from_slice(bytes.get(..1024).unwrap_or(bytes));
+                    self.first_error
+                        .extend_from_slice(bytes.get(..1024).unwrap_or(bytes));
                 }
                 report_disk(self.log.write(Stream::Stderr, bytes));
             }
@@ -265,7 +341,14 @@ impl<'a> Container<'a> {
     /// With version 1 of control groups, the kernel kills the largest process and leaves the rest of the container in an
     /// undefined state. Kubernetes treats a container as one (`memory.oom.group` in version 2), so the rest follows.
     fn check_memory(&mut self) {
-        if !self.out_of_memory && self.plan.cgroup.groups.iter().any(|group| group.oom_kills() > 0) {
+        if !self.out_of_memory
+            && self
+                .plan
+                .cgroup
+                .groups
+                .iter()
+                .any(|group| group.oom_kills() > 0)
+        {
             self.out_of_memory = true;
             self.kill();
         }
@@ -277,11 +360,21 @@ impl<'a> Container<'a> {
             self.read_status()?;
         }
         while (self.stdout.is_some() || self.stderr.is_some()) && Instant::now() < until {
-            let mut set: Vec<PollFd<'_>> = [&self.stdout, &self.stderr].into_iter().flatten().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)).collect();
-            if poll(&mut set, PollTimeout::try_from(DRAIN).unwrap_or(PollTimeout::MAX))? == 0 {
+            let mut set: Vec<PollFd<'_>> = [&self.stdout, &self.stderr]
+                .into_iter()
+                .flatten()
+                .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
+                .collect();
+            if poll(
+                &mut set,
+                PollTimeout::try_from(DRAIN).unwrap_or(PollTimeout::MAX),
+            )? == 0
+            {
                 break;
             }
-            let mut answers = set.iter().map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+            let mut answers = set
+                .iter()
+                .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
             let stdout = self.stdout.is_some() && answers.next().unwrap_or(false);
             let stderr = self.stderr.is_some() && answers.next().unwrap_or(false);
             if stdout {
@@ -296,14 +389,23 @@ impl<'a> Container<'a> {
     }
 
     fn outcome(&self, status: ExitStatus) -> Outcome {
-        let code = self.reported_code.or_else(|| status.code()).or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255);
+        let code = self
+            .reported_code
+            .or_else(|| status.code())
+            .or_else(|| status.signal().map(|signal| 128 + signal))
+            .unwrap_or(255);
         let error = String::from_utf8_lossy(&self.first_error);
         if let Some(message) = error.strip_prefix(MESSAGE_PREFIX).filter(|_| code == 1) {
             // bubblewrap could not make the container or execute its command, and says why. A container that prints
             // these words itself and exits with 1 only misreports itself.
-            return Outcome::CannotRun { message: message.lines().next().unwrap_or_default().to_owned() };
+            return Outcome::CannotRun {
+                message: message.lines().next().unwrap_or_default().to_owned(),
+            };
         }
-        Outcome::Exited { code: if self.out_of_memory { 137 } else { code }, out_of_memory: self.out_of_memory }
+        Outcome::Exited {
+            code: if self.out_of_memory { 137 } else { code },
+            out_of_memory: self.out_of_memory,
+        }
     }
 }
 

@@ -41,7 +41,13 @@ impl LogWriter {
     pub fn open(plan: LogPlan) -> io::Result<Self> {
         let file = open(&plan.path)?;
         let size = file.metadata()?.len();
-        Ok(Self { plan, file, size, stdout: Vec::new(), stderr: Vec::new() })
+        Ok(Self {
+            plan,
+            file,
+            size,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        })
     }
 
     /// Takes output as it comes. Whole lines are in the file when this returns; the rest waits for its end.
@@ -120,7 +126,11 @@ impl LogWriter {
 }
 
 fn open(path: &std::path::Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o640)
+        .open(path)
 }
 
 fn prefix(stream: Stream) -> String {
@@ -145,14 +155,20 @@ mod tests {
 
     fn writer(max_bytes: u64) -> (tempfile::TempDir, LogWriter) {
         let dir = tempfile::tempdir().unwrap();
-        let plan = LogPlan { path: dir.path().join("0.log"), max_bytes, max_files: 3 };
+        let plan = LogPlan {
+            path: dir.path().join("0.log"),
+            max_bytes,
+            max_files: 3,
+        };
         let writer = LogWriter::open(plan).unwrap();
         (dir, writer)
     }
 
     fn entries(dir: &tempfile::TempDir) -> Vec<String> {
         let text = fs::read_to_string(dir.path().join("0.log")).unwrap();
-        text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+        text.lines()
+            .map(|line| line.split_once(' ').unwrap().1.to_owned())
+            .collect()
     }
 
     #[test]
@@ -162,25 +178,47 @@ mod tests {
         log.write(Stream::Stderr, b"error\nrest").unwrap();
         log.write(Stream::Stdout, b"line\n\n").unwrap();
         log.finish().unwrap();
-        assert_eq!(entries(&dir), ["stderr F error", "stdout F one line", "stdout F ", "stderr P rest"]);
+        assert_eq!(
+            entries(&dir),
+            [
+                "stderr F error",
+                "stdout F one line",
+                "stdout F ",
+                "stderr P rest"
+            ]
+        );
     }
 
     #[test]
     fn long_lines_are_split() {
         let (dir, mut log) = writer(1 << 20);
-        log.write(Stream::Stdout, &[b'x'; MOST_LINE_BYTES + 1]).unwrap();
+        log.write(Stream::Stdout, &[b'x'; MOST_LINE_BYTES + 1])
+            .unwrap();
         log.write(Stream::Stdout, b"\n").unwrap();
-        assert_eq!(entries(&dir), [format!("stdout P {}", "x".repeat(MOST_LINE_BYTES)), "stdout F x".to_owned()]);
+        assert_eq!(
+            entries(&dir),
+            [
+                format!("stdout P {}", "x".repeat(MOST_LINE_BYTES)),
+                "stdout F x".to_owned()
+            ]
+        );
     }
 
     #[test]
     fn rotation_keeps_the_newest_files() {
         let (dir, mut log) = writer(100);
         for number in 0..10 {
-            log.write(Stream::Stdout, format!("{number}{}\n", "x".repeat(60)).as_bytes()).unwrap();
+            log.write(
+                Stream::Stdout,
+                format!("{number}{}\n", "x".repeat(60)).as_bytes(),
+            )
+            .unwrap();
         }
         let kept = rotated_files(&dir.path().join("0.log"));
-        assert_eq!(kept.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [8, 9]);
+        assert_eq!(
+            kept.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+            [8, 9]
+        );
         assert!(entries(&dir)[0].starts_with("stdout F 9x"));
     }
 

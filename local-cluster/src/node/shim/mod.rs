@@ -25,10 +25,17 @@ pub use network::{NETWORK_LOCK, NETWORK_STATE, NetworkState};
 /// Runs a shim. `arguments` are those after the word `shim`.
 pub fn main<I: IntoIterator<Item = String>>(arguments: I) -> ExitCode {
     let arguments: Vec<String> = arguments.into_iter().collect();
-    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let result = match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["container", "--dir", dir] => prepare().and_then(|()| container::run(PathBuf::from(dir))),
         ["network", "--dir", dir] => prepare().and_then(|()| network::run(&PathBuf::from(dir))),
-        _ => Err(io::Error::other("usage: shim container|network --dir DIR; the node starts this, people don't")),
+        _ => Err(io::Error::other(
+            "usage: shim container|network --dir DIR; the node starts this, people don't",
+        )),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,7 +53,13 @@ fn prepare() -> io::Result<()> {
     // Descriptors that the node inherited and that somebody forgot to close must not reach a container.
     #[expect(unsafe_code, reason = "close_range has no safe form")]
     // SAFETY: only sets a flag on descriptors, none of which are closed before this process executes another program.
-    let result = unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC.cast_signed()) };
+    let result = unsafe {
+        libc::close_range(
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC.cast_signed(),
+        )
+    };
     nix::errno::Errno::result(result)?;
     Ok(())
 }
@@ -55,5 +68,6 @@ fn prepare() -> io::Result<()> {
 fn read_plan<T: DeserializeOwned>() -> io::Result<T> {
     let mut text = Vec::new();
     io::stdin().lock().read_to_end(&mut text)?;
-    serde_json::from_slice(&text).map_err(|error| io::Error::other(format!("no complete plan on standard input: {error}")))
+    serde_json::from_slice(&text)
+        .map_err(|error| io::Error::other(format!("no complete plan on standard input: {error}")))
 }

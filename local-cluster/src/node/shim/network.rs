@@ -38,22 +38,40 @@ pub enum NetworkState {
 }
 
 pub(super) fn run(dir: &Path) -> io::Result<()> {
-    let Some(_lock) = ContainerDir::new(dir).try_lock()? else { return Err(io::Error::other("another process keeps this network")) };
+    let Some(_lock) = ContainerDir::new(dir).try_lock()? else {
+        return Err(io::Error::other("another process keeps this network"));
+    };
     let plan: NetworkPlan = super::read_plan()?;
     let listen: Vec<SocketAddr> = plan.services.iter().map(|service| service.listen).collect();
     let network = match netns::create(plan.host, &listen) {
         Ok(network) => network,
         Err(error) => {
-            publish(dir, &NetworkState::Failed { message: error.to_string() })?;
+            publish(
+                dir,
+                &NetworkState::Failed {
+                    message: error.to_string(),
+                },
+            )?;
             return Err(error);
         }
     };
-    let state = PodNamespaces { process: ProcessId::own()?, user_fd: network.user.as_raw_fd(), net_fd: network.net.as_raw_fd() };
+    let state = PodNamespaces {
+        process: ProcessId::own()?,
+        user_fd: network.user.as_raw_fd(),
+        net_fd: network.net.as_raw_fd(),
+    };
     publish(dir, &NetworkState::Ready(state))?;
     // Nothing below needs root: connections go to loopback.
     netns::become_host_identity(plan.host)?;
-    let services = network.listeners.into_iter().zip(plan.services.iter().map(|service| service.target)).collect();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(forward(services))
+    let services = network
+        .listeners
+        .into_iter()
+        .zip(plan.services.iter().map(|service| service.target))
+        .collect();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(forward(services))
 }
 
 fn publish(dir: &Path, state: &NetworkState) -> io::Result<()> {
@@ -70,7 +88,12 @@ async fn forward(services: Vec<(TcpListener, SocketAddr)>) -> io::Result<()> {
     for (listener, target) in services {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        tasks.spawn(shutdown.clone().run_until_cancelled_owned(serve(listener, target, tasks.clone(), shutdown.clone())));
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(serve(
+            listener,
+            target,
+            tasks.clone(),
+            shutdown.clone(),
+        )));
     }
     terminate.recv().await;
     shutdown.cancel();
@@ -79,10 +102,17 @@ async fn forward(services: Vec<(TcpListener, SocketAddr)>) -> io::Result<()> {
     Ok(())
 }
 
-async fn serve(listener: tokio::net::TcpListener, target: SocketAddr, tasks: TaskTracker, shutdown: CancellationToken) {
+async fn serve(
+    listener: tokio::net::TcpListener,
+    target: SocketAddr,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(MOST_CONNECTIONS));
     loop {
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let Ok(permit) = permits.clone().acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((client, _)) => {
                 tasks.spawn(shutdown.clone().run_until_cancelled_owned(async move {

@@ -108,7 +108,12 @@ impl ContainerDir {
     /// # Errors
     /// Fails when the directory cannot be written.
     pub fn try_lock(&self) -> io::Result<Option<DirLock>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.path.join("lock"))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.path.join("lock"))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Some(DirLock(lock))),
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
@@ -199,7 +204,12 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(content)?;
     drop(file);
     fs::rename(&temporary, path)

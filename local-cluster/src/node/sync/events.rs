@@ -34,21 +34,45 @@ impl Events {
         let (queue, mut events) = mpsc::channel::<Event>(QUEUE);
         let task = async move {
             while let Some(event) = events.recv().await {
-                let api: Api<Event> = Api::namespaced(client.clone(), event.metadata.namespace.as_deref().unwrap_or_default());
+                let api: Api<Event> = Api::namespaced(
+                    client.clone(),
+                    event.metadata.namespace.as_deref().unwrap_or_default(),
+                );
                 if let Err(error) = api.create(&PostParams::default(), &event).await {
                     tracing::debug!(error = %error, event.reason, "cannot record an event");
                 }
             }
         };
-        (Self { queue, node: node.to_owned() }, AbortOnDropHandle::new(tokio::spawn(task)))
+        (
+            Self {
+                queue,
+                node: node.to_owned(),
+            },
+            AbortOnDropHandle::new(tokio::spawn(task)),
+        )
     }
 
     /// Records an event of a container, or of the whole Pod.
-    pub fn record(&self, pod: &Pod, container: Option<(&str, bool)>, kind: Kind, reason: &str, message: String) {
+    pub fn record(
+        &self,
+        pod: &Pod,
+        container: Option<(&str, bool)>,
+        kind: Kind,
+        reason: &str,
+        message: String,
+    ) {
         let now = Timestamp::now();
         let mut involved = pod.object_ref(&());
-        involved.field_path = container.map(|(name, init)| format!("spec.{}{{{name}}}", if init { "initContainers" } else { "containers" }));
-        let source = EventSource { component: Some("kubelet".to_owned()), host: Some(self.node.clone()) };
+        involved.field_path = container.map(|(name, init)| {
+            format!(
+                "spec.{}{{{name}}}",
+                if init { "initContainers" } else { "containers" }
+            )
+        });
+        let source = EventSource {
+            component: Some("kubelet".to_owned()),
+            host: Some(self.node.clone()),
+        };
         let event = Event {
             metadata: ObjectMeta {
                 name: Some(format!("{}.{:016x}", pod.name_any(), rand::random::<u64>())),
@@ -58,7 +82,14 @@ impl Events {
             involved_object: involved,
             reason: Some(reason.to_owned()),
             message: Some(message),
-            type_: Some(if kind == Kind::Normal { "Normal" } else { "Warning" }.to_owned()),
+            type_: Some(
+                if kind == Kind::Normal {
+                    "Normal"
+                } else {
+                    "Warning"
+                }
+                .to_owned(),
+            ),
             count: Some(1),
             first_timestamp: Some(time(now)),
             last_timestamp: Some(time(now)),
@@ -68,7 +99,10 @@ impl Events {
             ..Event::default()
         };
         if self.queue.try_send(event).is_err() {
-            tracing::debug!(event.reason = reason, "dropped an event; the API server is slow or away");
+            tracing::debug!(
+                event.reason = reason,
+                "dropped an event; the API server is slow or away"
+            );
         }
     }
 }

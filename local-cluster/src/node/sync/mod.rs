@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -41,7 +41,13 @@ pub struct WorkerLost(#[from] tokio::task::JoinError);
 impl Manager {
     /// A manager that has seen nothing yet.
     pub fn new(shared: Arc<Shared>, index: PodIndex) -> Self {
-        Self { shared, index, workers: BTreeMap::new(), tasks: JoinSet::new(), listed: BTreeSet::new() }
+        Self {
+            shared,
+            index,
+            workers: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            listed: BTreeSet::new(),
+        }
     }
 
     /// Runs until told to stop. Containers go on then; the next node takes them over.
@@ -51,7 +57,9 @@ impl Manager {
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), WorkerLost> {
         let api: Api<Pod> = Api::all(self.shared.client.clone());
         let fields = format!("spec.nodeName={}", self.shared.runtime.config().node_name);
-        let mut events = watcher(api, watcher::Config::default().fields(&fields)).default_backoff().boxed();
+        let mut events = watcher(api, watcher::Config::default().fields(&fields))
+            .default_backoff()
+            .boxed();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -90,7 +98,10 @@ impl Manager {
 
     fn update(&mut self, pod: Pod, removed: bool) {
         let Some(uid) = pod.uid() else { return };
-        let update = Update { pod: Arc::new(pod), removed };
+        let update = Update {
+            pod: Arc::new(pod),
+            removed,
+        };
         if let Some(worker) = self.workers.get(&uid) {
             worker.send_replace(update);
         } else if !removed {
@@ -125,7 +136,13 @@ impl Manager {
                 && !self.listed.contains(&uid)
                 && !self.workers.contains_key(&uid)
             {
-                self.add(uid, Update { pod: Arc::new(pod), removed: true });
+                self.add(
+                    uid,
+                    Update {
+                        pod: Arc::new(pod),
+                        removed: true,
+                    },
+                );
             }
         }
     }

@@ -27,8 +27,18 @@ impl Publisher {
     pub fn new(api: Api<Pod>, pod: &Pod) -> Self {
         let (wanted, receiver) = watch::channel(None);
         let (sender, published) = watch::channel(None);
-        let task = Task { api, name: pod.name_any(), uid: pod.uid(), wanted: receiver, published: sender };
-        Self { wanted, published, _task: AbortOnDropHandle::new(tokio::spawn(task.run())) }
+        let task = Task {
+            api,
+            name: pod.name_any(),
+            uid: pod.uid(),
+            wanted: receiver,
+            published: sender,
+        };
+        Self {
+            wanted,
+            published,
+            _task: AbortOnDropHandle::new(tokio::spawn(task.run())),
+        }
     }
 
     /// Publishes a status, if it is a new one.
@@ -44,7 +54,10 @@ impl Publisher {
     pub async fn flush(&mut self) {
         let wanted = self.wanted.borrow().clone();
         // An error is the end of the task: the Pod is gone.
-        let _ = self.published.wait_for(|published| *published == wanted).await;
+        let _ = self
+            .published
+            .wait_for(|published| *published == wanted)
+            .await;
     }
 }
 
@@ -61,7 +74,9 @@ impl Task {
         let mut pause = FIRST_PAUSE;
         while self.wanted.changed().await.is_ok() {
             loop {
-                let Some(status) = self.wanted.borrow_and_update().clone() else { break };
+                let Some(status) = self.wanted.borrow_and_update().clone() else {
+                    break;
+                };
                 match self.patch(&status).await {
                     Ok(()) => {
                         pause = FIRST_PAUSE;
@@ -69,7 +84,11 @@ impl Task {
                         break;
                     }
                     // Gone, or another Pod has its name.
-                    Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
+                    Err(kube::Error::Api(status))
+                        if status.is_not_found() || status.is_conflict() =>
+                    {
+                        return;
+                    }
                     Err(error) => {
                         tracing::warn!(pod.name = self.name, error = %error, "cannot publish the status of a Pod; will try again");
                         tokio::time::sleep(pause).await;
@@ -89,6 +108,9 @@ impl Task {
                 patch["status"][field] = serde_json::Value::Null;
             }
         }
-        self.api.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+        self.api
+            .patch_status(&self.name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .map(drop)
     }
 }

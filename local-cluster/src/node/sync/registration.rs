@@ -52,11 +52,20 @@ pub async fn keep(client: Client, name: String, found: PreflightReport) {
 }
 
 async fn register(nodes: &Api<Node>, name: &str, found: &PreflightReport) -> kube::Result<()> {
-    let labels = [("kubernetes.io/hostname", name), ("kubernetes.io/os", "linux"), ("kubernetes.io/arch", architecture())];
+    let labels = [
+        ("kubernetes.io/hostname", name),
+        ("kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", architecture()),
+    ];
     let node = Node {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
+            labels: Some(
+                labels
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .collect(),
+            ),
             ..ObjectMeta::default()
         },
         ..Node::default()
@@ -65,24 +74,41 @@ async fn register(nodes: &Api<Node>, name: &str, found: &PreflightReport) -> kub
         Err(kube::Error::Api(status)) if status.is_already_exists() => {}
         result => drop(result?),
     }
-    let present = nodes.get(name).await?.status.and_then(|status| status.conditions).unwrap_or_default();
+    let present = nodes
+        .get(name)
+        .await?
+        .status
+        .and_then(|status| status.conditions)
+        .unwrap_or_default();
     let patch = json!({"status": status(name, found, &present)});
-    nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+    nodes
+        .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .map(drop)
 }
 
 fn status(name: &str, found: &PreflightReport, present: &[NodeCondition]) -> NodeStatus {
     let quantity = |value: u64| Quantity(value.to_string());
     let capacity = BTreeMap::from([
         ("cpu".to_owned(), quantity(machine("cpu").unwrap_or(1))),
-        ("memory".to_owned(), quantity(machine("memory").unwrap_or(0))),
+        (
+            "memory".to_owned(),
+            quantity(machine("memory").unwrap_or(0)),
+        ),
         ("pods".to_owned(), quantity(u64::from(MOST_PODS))),
     ]);
-    let address = |kind: &str, address: &str| NodeAddress { type_: kind.to_owned(), address: address.to_owned() };
+    let address = |kind: &str, address: &str| NodeAddress {
+        type_: kind.to_owned(),
+        address: address.to_owned(),
+    };
     NodeStatus {
         capacity: Some(capacity.clone()),
         allocatable: Some(capacity),
         conditions: Some(conditions(found, present)),
-        addresses: Some(vec![address("InternalIP", POD_IP), address("Hostname", name)]),
+        addresses: Some(vec![
+            address("InternalIP", POD_IP),
+            address("Hostname", name),
+        ]),
         node_info: Some(node_info()),
         ..NodeStatus::default()
     }
@@ -94,31 +120,88 @@ fn conditions(found: &PreflightReport, present: &[NodeCondition]) -> Vec<NodeCon
     let limited = found.cgroups.limits_memory();
     let warnings = found.warnings.join(" ");
     let list = [
-        ("Ready", true, "KubeletReady", if warnings.is_empty() { "The node runs Pods.".to_owned() } else { warnings.clone() }),
-        ("MemoryPressure", false, "KubeletHasSufficientMemory", String::new()),
-        ("DiskPressure", false, "KubeletHasNoDiskPressure", String::new()),
-        ("PIDPressure", false, "KubeletHasSufficientPID", String::new()),
-        ("PodsSandboxed", sandboxed, if sandboxed { "Bubblewrap" } else { "SandboxDisabled" }, if sandboxed { String::new() } else { warnings.clone() }),
-        ("ResourceLimits", limited, if limited { "ControlGroups" } else { "NoControlGroups" }, if limited { String::new() } else { warnings }),
+        (
+            "Ready",
+            true,
+            "KubeletReady",
+            if warnings.is_empty() {
+                "The node runs Pods.".to_owned()
+            } else {
+                warnings.clone()
+            },
+        ),
+        (
+            "MemoryPressure",
+            false,
+            "KubeletHasSufficientMemory",
+            String::new(),
+        ),
+        (
+            "DiskPressure",
+            false,
+            "KubeletHasNoDiskPressure",
+            String::new(),
+        ),
+        (
+            "PIDPressure",
+            false,
+            "KubeletHasSufficientPID",
+            String::new(),
+        ),
+        (
+            "PodsSandboxed",
+            sandboxed,
+            if sandboxed {
+                "Bubblewrap"
+            } else {
+                "SandboxDisabled"
+            },
+            if sandboxed {
+                String::new()
+            } else {
+                warnings.clone()
+            },
+        ),
+        (
+            "ResourceLimits",
+            limited,
+            if limited {
+                "ControlGroups"
+            } else {
+                "NoControlGroups"
+            },
+            if limited { String::new() } else { warnings },
+        ),
     ];
     let condition = |(kind, holds, reason, message): (&str, bool, &str, String)| {
         let status = if holds { "True" } else { "False" };
-        let before = present.iter().find(|condition| condition.type_ == kind && condition.status == status);
+        let before = present
+            .iter()
+            .find(|condition| condition.type_ == kind && condition.status == status);
         NodeCondition {
             type_: kind.to_owned(),
             status: status.to_owned(),
             reason: Some(reason.to_owned()),
             message: Some(message),
             last_heartbeat_time: Some(now.clone()),
-            last_transition_time: before.and_then(|before| before.last_transition_time.clone()).or_else(|| Some(now.clone())),
+            last_transition_time: before
+                .and_then(|before| before.last_transition_time.clone())
+                .or_else(|| Some(now.clone())),
         }
     };
     list.into_iter().map(condition).collect()
 }
 
 fn node_info() -> NodeSystemInfo {
-    let read = |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
-    let os = read("/etc/os-release").lines().find_map(|line| line.strip_prefix("PRETTY_NAME=").map(|name| name.trim_matches('"').to_owned()));
+    let read = |path: &str| {
+        std::fs::read_to_string(path)
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
+    };
+    let os = read("/etc/os-release").lines().find_map(|line| {
+        line.strip_prefix("PRETTY_NAME=")
+            .map(|name| name.trim_matches('"').to_owned())
+    });
     NodeSystemInfo {
         architecture: architecture().to_owned(),
         boot_id: read("/proc/sys/kernel/random/boot_id"),
@@ -143,7 +226,10 @@ fn architecture() -> &'static str {
 async fn renew(leases: &Api<Lease>, name: &str) -> kube::Result<()> {
     let now = MicroTime(Timestamp::now());
     let lease = Lease {
-        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
         spec: Some(LeaseSpec {
             holder_identity: Some(name.to_owned()),
             lease_duration_seconds: Some(40),
@@ -153,7 +239,10 @@ async fn renew(leases: &Api<Lease>, name: &str) -> kube::Result<()> {
     };
     let patch = Patch::Merge(json!({"spec": lease.spec}));
     match leases.patch(name, &PatchParams::default(), &patch).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => leases.create(&PostParams::default(), &lease).await.map(drop),
+        Err(kube::Error::Api(status)) if status.is_not_found() => leases
+            .create(&PostParams::default(), &lease)
+            .await
+            .map(drop),
         result => result.map(drop),
     }
 }

@@ -29,7 +29,11 @@ pub enum RestartPolicy {
 impl RestartPolicy {
     /// The policy of a Pod.
     pub fn of(pod: &Pod) -> Self {
-        match pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref()) {
+        match pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.restart_policy.as_deref())
+        {
             Some("Never") => Self::Never,
             Some("OnFailure") => Self::OnFailure,
             _ => Self::Always,
@@ -74,7 +78,10 @@ pub enum Phase {
 
 impl Default for Phase {
     fn default() -> Self {
-        Self::Waiting { reason: crate::node::plan::reasons::CONTAINER_CREATING, message: None }
+        Self::Waiting {
+            reason: crate::node::plan::reasons::CONTAINER_CREATING,
+            message: None,
+        }
     }
 }
 
@@ -114,7 +121,9 @@ impl ContainerState {
         if exit.outcome == Outcome::NeverStarted {
             return;
         }
-        let long = started.as_ref().is_some_and(|started| elapsed(started.at, exit.at) >= HEALTHY);
+        let long = started
+            .as_ref()
+            .is_some_and(|started| elapsed(started.at, exit.at) >= HEALTHY);
         self.failures = if long { 1 } else { self.failures + 1 };
         self.phase = Phase::Ended(Run { started, exit });
     }
@@ -164,7 +173,8 @@ pub enum Finish {
 pub fn next(pod: &Pod, containers: &Containers, now: Timestamp) -> Next {
     let mut next = Next::default();
     let policy = RestartPolicy::of(pod);
-    let state = |container: &Container| containers.get(&container.name).cloned().unwrap_or_default();
+    let state =
+        |container: &Container| containers.get(&container.name).cloned().unwrap_or_default();
     let Some(spec) = &pod.spec else { return next };
     for container in spec.init_containers.iter().flatten() {
         let state = state(container);
@@ -197,7 +207,11 @@ pub fn next(pod: &Pod, containers: &Containers, now: Timestamp) -> Next {
         }
     }
     if over {
-        next.finished = Some(if failed { Finish::Failed } else { Finish::Succeeded });
+        next.finished = Some(if failed {
+            Finish::Failed
+        } else {
+            Finish::Succeeded
+        });
     }
     next
 }
@@ -246,17 +260,33 @@ mod tests {
 
     fn ended(code: i32, second: i64) -> ContainerState {
         let mut state = ContainerState::default();
-        state.end(Exit { at: at(second), outcome: Outcome::Exited { code, out_of_memory: false } });
+        state.end(Exit {
+            at: at(second),
+            outcome: Outcome::Exited {
+                code,
+                out_of_memory: false,
+            },
+        });
         state
     }
 
     fn running() -> ContainerState {
-        let process = ProcessId { pid: 1, start_time: 1, boot_id: String::new() };
-        ContainerState { phase: Phase::Running(Started { at: at(0), process }), ..ContainerState::default() }
+        let process = ProcessId {
+            pid: 1,
+            start_time: 1,
+            boot_id: String::new(),
+        };
+        ContainerState {
+            phase: Phase::Running(Started { at: at(0), process }),
+            ..ContainerState::default()
+        }
     }
 
     fn containers(states: &[(&str, ContainerState)]) -> Containers {
-        states.iter().map(|(name, state)| ((*name).to_owned(), state.clone())).collect()
+        states
+            .iter()
+            .map(|(name, state)| ((*name).to_owned(), state.clone()))
+            .collect()
     }
 
     #[test]
@@ -275,20 +305,51 @@ mod tests {
     #[test]
     fn a_failed_init_container_ends_a_pod_that_never_restarts() {
         let states = containers(&[("first", ended(1, 0))]);
-        assert_eq!(next(&pod("Never"), &states, at(0)).finished, Some(Finish::Failed));
+        assert_eq!(
+            next(&pod("Never"), &states, at(0)).finished,
+            Some(Finish::Failed)
+        );
         let on_failure = next(&pod("OnFailure"), &states, at(0));
-        assert_eq!((on_failure.finished, on_failure.again_at), (None, Some(at(10))));
+        assert_eq!(
+            (on_failure.finished, on_failure.again_at),
+            (None, Some(at(10)))
+        );
     }
 
     #[test]
     fn a_pod_is_over_when_every_container_is() {
-        let done = |a: i32, b: ContainerState| containers(&[("first", ended(0, 0)), ("second", ended(0, 0)), ("a", ended(a, 0)), ("b", b)]);
-        assert_eq!(next(&pod("Never"), &done(1, running()), at(0)).finished, None);
-        assert_eq!(next(&pod("Never"), &done(1, ended(0, 0)), at(0)).finished, Some(Finish::Failed));
-        assert_eq!(next(&pod("Never"), &done(0, ended(0, 0)), at(0)).finished, Some(Finish::Succeeded));
-        assert_eq!(next(&pod("OnFailure"), &done(1, ended(0, 0)), at(9)).backing_off, ["a"]);
-        assert_eq!(next(&pod("OnFailure"), &done(1, ended(0, 0)), at(10)).start, ["a"]);
-        assert_eq!(next(&pod("Always"), &done(0, ended(0, 0)), at(10)).start, ["a", "b"]);
+        let done = |a: i32, b: ContainerState| {
+            containers(&[
+                ("first", ended(0, 0)),
+                ("second", ended(0, 0)),
+                ("a", ended(a, 0)),
+                ("b", b),
+            ])
+        };
+        assert_eq!(
+            next(&pod("Never"), &done(1, running()), at(0)).finished,
+            None
+        );
+        assert_eq!(
+            next(&pod("Never"), &done(1, ended(0, 0)), at(0)).finished,
+            Some(Finish::Failed)
+        );
+        assert_eq!(
+            next(&pod("Never"), &done(0, ended(0, 0)), at(0)).finished,
+            Some(Finish::Succeeded)
+        );
+        assert_eq!(
+            next(&pod("OnFailure"), &done(1, ended(0, 0)), at(9)).backing_off,
+            ["a"]
+        );
+        assert_eq!(
+            next(&pod("OnFailure"), &done(1, ended(0, 0)), at(10)).start,
+            ["a"]
+        );
+        assert_eq!(
+            next(&pod("Always"), &done(0, ended(0, 0)), at(10)).start,
+            ["a", "b"]
+        );
     }
 
     #[test]
@@ -296,8 +357,16 @@ mod tests {
         let mut state = ContainerState::default();
         let mut pauses = Vec::new();
         for _ in 0..7 {
-            state.end(Exit { at: at(0), outcome: Outcome::Exited { code: 1, out_of_memory: false } });
-            let Phase::Ended(run) = &state.phase else { unreachable!() };
+            state.end(Exit {
+                at: at(0),
+                outcome: Outcome::Exited {
+                    code: 1,
+                    out_of_memory: false,
+                },
+            });
+            let Phase::Ended(run) = &state.phase else {
+                unreachable!()
+            };
             pauses.push(state.restart_at(run).as_second());
         }
         assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300]);
@@ -306,7 +375,10 @@ mod tests {
     #[test]
     fn a_start_that_never_happened_is_tried_again() {
         let mut state = ContainerState::default();
-        state.end(Exit { at: at(0), outcome: Outcome::NeverStarted });
+        state.end(Exit {
+            at: at(0),
+            outcome: Outcome::NeverStarted,
+        });
         let states = containers(&[("first", state)]);
         assert_eq!(next(&pod("Never"), &states, at(0)).start, ["first"]);
     }

@@ -929,6 +929,14 @@ fn built_in_kinds_are_pruned_defaulted_and_validated() {
             "{pointer}: {found:?}"
         );
     }
+    let policy = builtin("networking.k8s.io", "NetworkPolicy");
+    let mut all = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "n"},
+        "spec": {"policyTypes": ["Egress"]},
+    });
+    policy.default_and_prune(&mut all);
+    assert_eq!(all["spec"]["podSelector"], json!({}));
+    assert_eq!(errors(&policy, &all, None), Vec::<String>::new());
     let secret = builtin("", "Secret");
     let bad = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "*"}});
     assert!(errors(&secret, &bad, None)[0].contains("must be of type byte"));

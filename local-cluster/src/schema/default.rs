@@ -158,7 +158,10 @@ impl<'a> Defaulter<'a> {
         };
         match self.origin {
             Origin::Custom => true,
-            Origin::Builtin if zero => status && node.checks.required.iter().any(|r| r == name),
+            // An empty struct says nothing, and is no mistake: a NetworkPolicy that selects all.
+            Origin::Builtin if zero => {
+                (status || default.is_object()) && node.checks.required.iter().any(|r| r == name)
+            }
             Origin::Builtin => true,
         }
     }

@@ -34,7 +34,7 @@ async fn node_to_be_killed() {
             .await
             .unwrap();
     let client = kube::Client::try_from(config_of_client).unwrap();
-    let node = Node::new(config(), folder.as_ref()).unwrap();
+    let node = Node::new(config(), folder).unwrap();
     node.run(client, CancellationToken::new()).await.unwrap();
 }
 

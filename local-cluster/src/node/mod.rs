@@ -63,12 +63,12 @@ impl Node {
     ///
     /// # Errors
     /// Says why this machine cannot run Pods, and what to do.
-    pub fn new(config: NodeConfig, folder: &Path) -> Result<Self, NodeError> {
+    pub fn new(config: NodeConfig, folder: impl AsRef<Path>) -> Result<Self, NodeError> {
         let found = preflight(&config)?;
         for warning in &found.warnings {
             tracing::warn!("{warning}");
         }
-        let runtime = Runtime::new(config, folder, found)?;
+        let runtime = Runtime::new(config, folder.as_ref(), found)?;
         let index = PodIndex::default();
         // Logs of Pods that ran before are there before the API server was asked.
         for (_, pod) in PodDir::all(runtime.root()) {

@@ -58,7 +58,7 @@ impl NodeCluster {
     }
 
     pub async fn start_node(&mut self) {
-        let node = Node::new(self.config.clone(), &self.node_folder())
+        let node = Node::new(self.config.clone(), self.node_folder())
             .unwrap_or_else(|error| panic!("{error}"));
         *self.logs.lock().unwrap() = node.kubelet_router();
         let shutdown = CancellationToken::new();

@@ -6,9 +6,11 @@
 //! 2. [`Config`]: what the operator planned, from the environment.
 //! 3. `workspace`: the task's own copy of the repository.
 //! 4. `forwarder`: the model for Codex, without a credential.
-//! 5. `engine`: Codex itself, its output as frames (`output`).
+//! 5. `engine`, `pump`: Codex itself, its output as frames (`output`).
 //! 6. `process`, `shutdown`: signals, and the end of everything that is left.
-//! 7. `patch`: what changed in the copy.
+//! 7. `patch`, `outcome`: what changed in the copy, and how the task ended.
+//!
+//! `run` puts them together.
 
 mod codex_home;
 mod config;
@@ -16,9 +18,11 @@ mod engine;
 mod error;
 mod forwarder;
 pub mod harden;
+mod outcome;
 mod output;
 mod patch;
 mod process;
+mod pump;
 mod run;
 mod shutdown;
 mod workspace;
@@ -37,6 +41,8 @@ pub mod exit {
     pub const SYSTEM: u8 = 71;
     /// Standard output is gone (`EX_IOERR`): nobody follows the task any more.
     pub const OUTPUT: u8 = 74;
+    /// The runner was told to stop, and what it had started did not end in time: 128 + SIGKILL.
+    pub const KILLED: u8 = 137;
     /// The runner was told to stop before Codex ran: 128 + SIGTERM.
     pub const STOPPED: u8 = 143;
 }

@@ -61,7 +61,9 @@ impl Reaper {
     /// # Errors
     /// The error of the system when SIGCHLD cannot be listened to or orphans cannot be adopted.
     pub fn start() -> std::io::Result<(Self, AbortOnDropHandle<()>)> {
-        nix::sys::prctl::set_child_subreaper(true)?;
+        if !is_pid_1() {
+            nix::sys::prctl::set_child_subreaper(true)?;
+        }
         let mut ended = signal(SignalKind::child())?;
         let shared = Arc::new(Shared {
             waiting: Mutex::default(),
@@ -202,13 +204,17 @@ fn receiver(fd: Option<OwnedFd>) -> std::io::Result<Option<pipe::Receiver>> {
 
 /// Sends a signal to everything but the runner: as PID 1 to the whole namespace at once, otherwise to all descendants.
 fn signal_all(signal: Signal) {
-    if std::process::id() == 1 {
+    if is_pid_1() {
         let _ = kill(Pid::from_raw(-1), signal);
         return;
     }
     for pid in descendants(std::process::id()) {
         let _ = kill(pid, signal);
     }
+}
+
+fn is_pid_1() -> bool {
+    std::process::id() == 1
 }
 
 /// All descendants of a process that `/proc` shows.

@@ -5,19 +5,18 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use codex_tasklog::{EndReport, Stream};
 use nix::sys::signal::Signal;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::unix::pipe::{Receiver, Sender};
 
 use crate::config::Config;
-use crate::engine::{self, Engine, Exec, Line};
+use crate::engine::{self, Engine, Exec};
 use crate::error::RunnerError;
 use crate::exit;
 use crate::forwarder::Forwarder;
-use crate::output::{self, BEAT_INTERVAL, Lines, Output, RunnerEvent, now};
+use crate::outcome::{End, Ended};
+use crate::output::{self, BEAT_INTERVAL, Output, RunnerEvent};
 use crate::patch::{self, Baseline};
 use crate::process::{Process, Reaper};
+use crate::pump;
 use crate::shutdown::{Phase, Shutdown};
 use crate::workspace::{self, Git, Workspace};
 
@@ -25,10 +24,6 @@ use crate::workspace::{self, Git, Workspace};
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long the patch may take when nobody waits for the end.
 const PATCH_LIMIT: Duration = Duration::from_secs(60);
-const READ_BYTES: usize = 64 * 1024;
-/// How much of a line of standard error becomes the message of a failure, in bytes.
-const MAX_MESSAGE_BYTES: usize = 500;
-
 /// Runs the task and writes its frames to `sink`, normally standard output. Answers with the exit code of the runner.
 ///
 /// The calling process has to be single-purpose: the runner reaps every child, and in the end kills every descendant.
@@ -39,8 +34,15 @@ pub async fn run<W: Write + Send + 'static>(config: Config, sink: W) -> u8 {
     else {
         return exit::SYSTEM;
     };
-    let end = task.conduct().await;
-    task.reaper.end_all().await;
+    let conducting = async {
+        let end = task.conduct().await;
+        task.reaper.end_all().await;
+        end
+    };
+    let end = tokio::select! {
+        end = conducting => end,
+        () = task.shutdown.over(Phase::GiveUp) => End::abandoned(),
+    };
     let is_written = tokio::select! {
         is_written = writer.end(end.report) => is_written,
         () = task.shutdown.over(Phase::End) => false,
@@ -54,12 +56,6 @@ struct Task<'a> {
     reaper: Reaper,
     shutdown: Shutdown,
     output: Output,
-}
-
-/// How the task ended.
-struct End {
-    report: EndReport,
-    code: u8,
 }
 
 /// What is ready before Codex starts.
@@ -166,7 +162,7 @@ impl Task<'_> {
             .failure()
             .map(str::to_owned)
             .or(last_complaint);
-        Ok(End::of_codex(ended, said))
+        Ok(End::of_codex(&ended, said))
     }
 
     /// Passes on what Codex writes until it and everything that it started has gone.
@@ -184,9 +180,9 @@ impl Task<'_> {
         let input = engine.input().to_owned();
         let passing = async {
             tokio::join!(
-                feed(stdin, &input),
-                self.pass_stdout(stdout, engine),
-                self.pass_stderr(stderr, last_complaint),
+                pump::feed(stdin, &input),
+                pump::pass_stdout(stdout, engine, &self.output),
+                pump::pass_stderr(stderr, last_complaint, &self.output),
             );
         };
         let ending = async {
@@ -244,32 +240,6 @@ impl Task<'_> {
         }
     }
 
-    async fn pass_stdout(&self, stdout: Option<Receiver>, engine: &mut impl Engine) {
-        let mut source = Source::new(stdout);
-        while let Some(lines) = source.next().await {
-            let ts = now();
-            for line in lines {
-                match engine.observe(&line) {
-                    Line::Event => self.output.event(line, ts.clone()).await,
-                    Line::Text => self.output.line(Stream::Stdout, line, ts.clone()).await,
-                }
-            }
-        }
-    }
-
-    async fn pass_stderr(&self, stderr: Option<Receiver>, last: &mut Option<String>) {
-        let mut source = Source::new(stderr);
-        while let Some(lines) = source.next().await {
-            let ts = now();
-            for line in lines {
-                if !line.trim().is_empty() {
-                    *last = Some(line[..line.floor_char_boundary(MAX_MESSAGE_BYTES)].to_owned());
-                }
-                self.output.line(Stream::Stderr, line, ts.clone()).await;
-            }
-        }
-    }
-
     async fn write_patch(&self, baseline: &Baseline) {
         let capture = async {
             let git = self.git()?;
@@ -294,115 +264,9 @@ impl Task<'_> {
                 self.output.tell(&event).await;
             }
             Err(error) => {
-                self.output
-                    .warn(&format!(
-                        "there is no patch of what the task changed: {error}"
-                    ))
-                    .await
+                let message = format!("there is no patch of what the task changed: {error}");
+                self.output.warn(&message).await;
             }
         }
     }
-}
-
-/// Lines from a pipe, as many at once as were there.
-struct Source {
-    pipe: Option<Receiver>,
-    lines: Lines,
-    buffer: Vec<u8>,
-}
-
-impl Source {
-    fn new(pipe: Option<Receiver>) -> Self {
-        Self {
-            pipe,
-            lines: Lines::default(),
-            buffer: vec![0; READ_BYTES],
-        }
-    }
-
-    /// The next lines, perhaps none; `None` at the end.
-    async fn next(&mut self) -> Option<Vec<String>> {
-        let pipe = self.pipe.as_mut()?;
-        let mut found = Vec::new();
-        match pipe.read(&mut self.buffer).await {
-            Ok(0) | Err(_) => {
-                self.pipe = None;
-                std::mem::take(&mut self.lines).finish(|line| found.push(line));
-            }
-            Ok(length) => self
-                .lines
-                .push(&self.buffer[..length], |line| found.push(line)),
-        }
-        Some(found)
-    }
-}
-
-/// Writes the prompt and closes the pipe, while the output is read: neither may wait for the other.
-async fn feed(stdin: Option<Sender>, input: &[u8]) {
-    if let Some(mut stdin) = stdin {
-        // A program that does not read its prompt ends with an error of its own.
-        let _ = stdin.write_all(input).await;
-    }
-}
-
-/// How Codex ended.
-struct Ended {
-    status: ExitStatus,
-    /// The runner had asked for it.
-    was_stopped: bool,
-}
-
-impl End {
-    fn failed(error: &RunnerError) -> Self {
-        let report = EndReport {
-            exit_code: None,
-            reason: Some(error.reason().to_owned()),
-            message: Some(error.to_string()),
-        };
-        Self {
-            report,
-            code: error.exit_code(),
-        }
-    }
-
-    /// `said` is why it failed in the words of Codex.
-    fn of_codex(ended: Ended, said: Option<String>) -> Self {
-        let exit_code = ended.status.code();
-        let signal = ended.status.signal();
-        let (reason, message) = match (exit_code, signal) {
-            // Whoever finishes in spite of the signal has finished.
-            (Some(0), _) => (None, None),
-            _ if ended.was_stopped => (
-                Some("Canceled"),
-                Some("the task was told to stop (canceled, timed out or deleted); what it did until then is kept".to_owned()),
-            ),
-            (Some(code), _) => (Some("ExitCode"), Some(said.unwrap_or_else(|| format!("Codex ended with exit code {code}")))),
-            (None, signal) => (Some("CodexCrashed"), Some(crashed(signal))),
-        };
-        let code = exit_code.unwrap_or_else(|| 128 + signal.unwrap_or(0));
-        let report = EndReport {
-            exit_code,
-            reason: reason.map(str::to_owned),
-            message,
-        };
-        Self {
-            report,
-            code: u8::try_from(code).unwrap_or(exit::PREPARATION),
-        }
-    }
-}
-
-fn crashed(signal: Option<i32>) -> String {
-    let number = signal.unwrap_or(0);
-    let name =
-        Signal::try_from(number).map_or_else(|_| number.to_string(), |signal| signal.to_string());
-    let advice = match Signal::try_from(number) {
-        Ok(Signal::SIGKILL) => {
-            "most often the memory limit did it: give the repository's tasks more memory"
-        }
-        _ => {
-            "the lines before it may say why; run the task again, and report it if it happens again"
-        }
-    };
-    format!("Codex was ended by signal {name}; {advice}")
 }

@@ -18,6 +18,8 @@ pub enum Phase {
     Drain,
     /// The patch is written.
     Patch,
+    /// Whatever still hangs, for example a process in the kernel, is no longer waited for.
+    GiveUp,
     /// Everything is written.
     End,
 }
@@ -28,7 +30,8 @@ impl Phase {
             Self::Interrupt => 33,
             Self::Terminate => 60,
             Self::Drain => 70,
-            Self::Patch => 90,
+            Self::Patch => 88,
+            Self::GiveUp => 92,
             Self::End => 97,
         }
     }

@@ -100,14 +100,12 @@ impl Engine for Exec {
         match head.kind.as_ref() {
             // Not the end: Codex also says it when it tries again.
             "error" => {
-                self.last_error = serde_json::from_str(line)
-                    .ok()
-                    .map(|error: Message| error.message)
+                let error: Option<Message> = serde_json::from_str(line).ok();
+                self.last_error = error.map(|error| error.message);
             }
             "turn.failed" => {
-                self.turn_failure = serde_json::from_str(line)
-                    .ok()
-                    .map(|turn: Failed| turn.error.message)
+                let turn: Option<Failed> = serde_json::from_str(line).ok();
+                self.turn_failure = turn.map(|turn| turn.error.message);
             }
             "turn.completed" => (self.turn_failure, self.last_error) = (None, None),
             _ => {}

@@ -96,7 +96,7 @@ impl<W: Write> Thread<W> {
             while let Some(piece) = next {
                 match &piece.body {
                     Body::Line(stream, text) => {
-                        self.encoder.line(*stream, text, &piece.ts, &mut buffer)
+                        self.encoder.line(*stream, text, &piece.ts, &mut buffer);
                     }
                     Body::Event(json) => self.encoder.event(json, &piece.ts, &mut buffer),
                     Body::End(report) => {

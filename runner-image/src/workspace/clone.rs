@@ -84,7 +84,7 @@ impl Kept {
         for pair in String::from_utf8_lossy(listed).split('\0') {
             match pair.split_once('\n') {
                 Some(("remote.origin.url", url)) => {
-                    kept.origin = is_public(url).then(|| url.to_owned())
+                    kept.origin = is_public(url).then(|| url.to_owned());
                 }
                 Some((name, value)) => kept.user.push(format!("{name}={value}")),
                 None => {}
@@ -128,7 +128,7 @@ fn objects(git_dir: &Path) -> Vec<PathBuf> {
         .lines()
         .filter(|line| line.starts_with('/'))
         .map(PathBuf::from);
-    shared.chain([own.clone()]).collect()
+    shared.chain([own]).collect()
 }
 
 /// Keeps the index of the clone in a file without name, where the task cannot change it. It knows the size and time of each

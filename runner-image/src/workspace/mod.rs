@@ -44,7 +44,9 @@ pub async fn prepare(git: &Git, config: &Config) -> Result<Workspace, RunnerErro
     let cloned = match source {
         Source::Git { .. } => clone::clone(git, repository, &config.workspace)
             .await
-            .map_err(cannot_clone)?,
+            .map_err(|error| {
+                RunnerError::Workspace(format!("the repository cannot be copied: {error}"))
+            })?,
         Source::Folder { .. } => None,
     };
     let (branch, baseline) = match (cloned, source) {
@@ -122,8 +124,4 @@ fn remove_empty_clone(workspace: &Path) -> Result<(), RunnerError> {
     std::fs::remove_dir_all(workspace.join(".git")).map_err(|error| {
         RunnerError::Workspace(format!("the workspace cannot be cleared: {error}"))
     })
-}
-
-fn cannot_clone(error: GitError) -> RunnerError {
-    RunnerError::Workspace(format!("the repository cannot be copied: {error}"))
 }

@@ -84,7 +84,7 @@ impl Task {
         self
     }
 
-    pub fn as_pid_1(mut self) -> Self {
+    pub fn with_pid_1(mut self) -> Self {
         self.as_pid_1 = true;
         self
     }

@@ -3,4 +3,6 @@
 pub mod api;
 pub mod node;
 pub mod schema;
+pub mod serve;
+pub mod signals;
 pub mod testing;

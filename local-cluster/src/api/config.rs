@@ -18,6 +18,9 @@ pub struct ApiConfig {
     /// What an acknowledged write survives.
     #[serde(default)]
     pub durability: Durability,
+    /// How many changes of each resource are kept; watches and pages older than that get 410.
+    #[serde(default = "history")]
+    pub history: usize,
     /// The namespaces in which the operator and the gateway may work.
     #[serde(default = "task_namespaces")]
     pub task_namespaces: Vec<String>,
@@ -30,6 +33,7 @@ impl ApiConfig {
             data_dir: data_dir.into(),
             listen: loopback(),
             durability: Durability::default(),
+            history: history(),
             task_namespaces: task_namespaces(),
         }
     }
@@ -37,6 +41,10 @@ impl ApiConfig {
 
 fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn history() -> usize {
+    8192
 }
 
 fn task_namespaces() -> Vec<String> {

@@ -12,6 +12,7 @@ mod kubeconfig;
 mod negotiate;
 mod object;
 mod pods;
+mod protobuf;
 mod read;
 mod request;
 mod resources;

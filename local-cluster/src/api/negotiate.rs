@@ -5,6 +5,7 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::protobuf::{self, DecodeError};
 
 /// The shape in which objects are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +128,14 @@ pub(crate) fn decode_object(headers: &HeaderMap, body: &Bytes) -> Result<Value, 
         "application/json" | "*/*" | "text/plain" | "" => serde_json::from_slice(body)
             .map_err(|e| ApiError::BadRequest(format!("the body is not valid JSON: {e}")))?,
         "application/yaml" | "text/yaml" => decode_yaml(body)?,
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(body).map_err(|e| match e {
+            DecodeError::UnknownKind(kind) => ApiError::UnsupportedMediaType(format!(
+                "this server reads objects of kind {kind:?} as JSON or YAML only"
+            )),
+            DecodeError::Malformed => {
+                ApiError::BadRequest("the body is not a Kubernetes object in protobuf".into())
+            }
+        })?,
         other => {
             return Err(ApiError::UnsupportedMediaType(format!(
                 "the body of the request was in an unknown format ({other}) - accepted media types include: application/json, application/yaml"

@@ -86,6 +86,7 @@ impl ApiServer {
         prepare_data_dir(&data)?;
         let mut store_config = StoreConfig::new(data.join("state"));
         store_config.durability = config.durability;
+        store_config.history = config.history;
         let store = Store::open(store_config)?;
         let auth = Authenticator::load(&data.join("tokens.json"), &config.task_namespaces)
             .map_err(io_error("cannot read or write tokens.json"))?;

@@ -56,6 +56,8 @@ pub struct StoreConfig {
     pub durability: Durability,
     /// The log is compacted into a snapshot past this many bytes.
     pub compact_bytes: u64,
+    /// How many changes of each collection are kept for watchers and old lists.
+    pub history: usize,
 }
 
 impl StoreConfig {
@@ -65,6 +67,7 @@ impl StoreConfig {
             dir: dir.into(),
             durability: Durability::PowerLoss,
             compact_bytes: 64 << 20,
+            history: 8192,
         }
     }
 }
@@ -100,7 +103,7 @@ impl Store {
     /// # Errors
     /// When another process holds the folder, or the log is damaged other than at its torn end.
     pub fn open(config: StoreConfig) -> Result<Arc<Self>, StoreError> {
-        let recovered = recovery::recover(&config.dir)?;
+        let recovered = recovery::recover(&config.dir, config.history)?;
         let rv = recovered.state.rv;
         let log = Log::start(config, recovered.lock, rv);
         let store = Arc::new(Self {

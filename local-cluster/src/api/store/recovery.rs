@@ -44,7 +44,7 @@ pub(super) fn frame(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
     out[start + 4..start + HEADER].copy_from_slice(&crc.to_le_bytes());
 }
 
-pub(super) fn recover(dir: &Path) -> Result<Recovered, StoreError> {
+pub(super) fn recover(dir: &Path, history: usize) -> Result<Recovered, StoreError> {
     let failed = |what: &str, e: &std::io::Error| {
         StoreError::Disk(format!("cannot {what} {}: {e}", dir.display()))
     };
@@ -59,13 +59,13 @@ pub(super) fn recover(dir: &Path) -> Result<Recovered, StoreError> {
     let snapshots = numbered(dir, "snapshot-").map_err(|e| failed("read", &e))?;
     let mut state = None;
     for (rv, path) in snapshots.into_iter().rev() {
-        if let Some(found) = read_snapshot(&path, rv)? {
+        if let Some(found) = read_snapshot(&path, rv, history)? {
             state = Some(found);
             break;
         }
     }
     // Revision 1 exists from the start, so that "0" keeps its meaning of "any".
-    let mut state = state.unwrap_or_else(|| State::new(1));
+    let mut state = state.unwrap_or_else(|| State::new(1, history));
     let logs = numbered(dir, "log-").map_err(|e| failed("read", &e))?;
     let newest = logs.last().map(|(rv, _)| *rv);
     for (rv, path) in logs {
@@ -155,13 +155,13 @@ fn damaged(path: &Path, at: usize) -> StoreError {
     ))
 }
 
-fn read_snapshot(path: &Path, rv: u64) -> Result<Option<State>, StoreError> {
+fn read_snapshot(path: &Path, rv: u64, history: usize) -> Result<Option<State>, StoreError> {
     let (mut payloads, at) = frames(&read(path)?);
     if payloads.pop().as_deref() != Some(END) {
         tracing::warn!(path = %path.display(), "ignoring an unfinished snapshot");
         return Ok(None);
     }
-    let mut state = State::new(rv);
+    let mut state = State::new(rv, history);
     for payload in &payloads {
         let record = decode(payload).ok_or_else(|| damaged(path, at))?;
         state.restore(&record.collection, record.stored);

@@ -10,9 +10,7 @@ use tokio::sync::watch;
 
 use super::{Expect, StoreError};
 
-/// History is kept up to this many events a collection ...
-const MAX_EVENTS: usize = 8192;
-/// ... and this many bytes, whatever is less, so that large objects cannot fill the memory.
+/// History is also kept only up to this many bytes, so that large objects cannot fill the memory.
 const MAX_EVENT_BYTES: usize = 64 << 20;
 
 /// Names an object within its collection. Cluster-scoped objects have an empty namespace.
@@ -80,6 +78,7 @@ struct Collection {
     name: Arc<str>,
     objects: BTreeMap<Key, Arc<Stored>>,
     events: VecDeque<Event>,
+    history: usize,
     event_bytes: usize,
     /// Everything after this revision is in `events`.
     floor: u64,
@@ -92,14 +91,17 @@ pub(super) struct State {
     pub(super) rv: u64,
     /// The revision of the snapshot that we started from: nothing is known of changes before it.
     base: u64,
+    /// How many events each collection keeps.
+    history: usize,
     collections: BTreeMap<Arc<str>, Collection>,
 }
 
 impl State {
-    pub(super) fn new(base: u64) -> Self {
+    pub(super) fn new(base: u64, history: usize) -> Self {
         Self {
             rv: base,
             base,
+            history,
             collections: BTreeMap::new(),
         }
     }
@@ -111,6 +113,7 @@ impl State {
                 name: Arc::clone(&name),
                 objects: BTreeMap::new(),
                 events: VecDeque::new(),
+                history: self.history,
                 event_bytes: 0,
                 floor: self.base,
                 published: watch::Sender::new(0),
@@ -307,7 +310,7 @@ impl Collection {
             object,
             removed,
         });
-        while self.events.len() > MAX_EVENTS
+        while self.events.len() > self.history
             || (self.event_bytes > MAX_EVENT_BYTES && self.events.len() > 1)
         {
             if let Some(old) = self.events.pop_front() {

@@ -9,6 +9,7 @@ use crate::api::error::ApiError;
 use crate::api::object::{child_mut, finalizers, is_deleting, metadata_mut, set_or_remove, text};
 use crate::api::request::FieldValidation;
 use crate::api::resources::{Kind, Resource};
+use crate::api::strategy;
 use crate::schema::FieldError;
 
 /// Metadata that only the server writes.
@@ -135,12 +136,10 @@ impl Api {
         if let Some(schema) = &schema {
             causes.extend(schema.validate(new, old));
         }
-        // What follows reads the object as the schema describes it.
-        if causes.is_empty() {
+        // A malformed definition cannot be compiled; the other checks read whatever is there.
+        if causes.is_empty() || resource.kind != Kind::Crd {
             let internal = target.part == Part::Internal;
-            causes.extend(crate::api::strategy::validate(
-                self, resource, new, old, internal,
-            ));
+            causes.extend(strategy::validate(self, resource, new, old, internal));
         }
         invalid_unless_empty(resource, target, causes)
     }

@@ -121,9 +121,14 @@ async fn stop_gently(
                     Err(error) => progress.warn(format!("cannot cancel the tasks: {error}")),
                 }
             } else if let Ok(count @ 1..) = running.cluster.running_tasks().await {
+                let tasks = if count == 1 {
+                    "1 task has"
+                } else {
+                    &format!("{count} tasks have")
+                };
                 progress.line(format!(
-                    "{count} unfinished tasks: their Pods go on and the next `codex-remote up` picks them up, but until then they \
-                     cannot reach the model, and Codex gives up after some tries. With --stop-tasks they are cancelled instead"
+                    "{tasks} not ended: Pods go on, and the next `codex-remote up` picks them up, but until then they cannot reach \
+                     the model, and Codex gives up after some tries. With --stop-tasks they are cancelled instead"
                 ));
             }
         };

@@ -53,9 +53,6 @@ pub async fn clone(git: &Git, source: &Path, workspace: &Path) -> Result<Option<
     let head = git
         .call(workspace, "rev-parse")
         .args(["--quiet", "--verify", "HEAD^{commit}"]);
-    let Some(commit) = git.ask(head).await? else {
-        return Ok(None);
-    };
     let origin = match &kept.origin {
         Some(url) => git
             .call(workspace, "remote")
@@ -63,7 +60,11 @@ pub async fn clone(git: &Git, source: &Path, workspace: &Path) -> Result<Option<
         // What the clone calls origin is a path that only this Pod has.
         None => git.call(workspace, "remote").args(["remove", "origin"]),
     };
-    git.run(origin).await?;
+    let (commit, origin) = tokio::join!(git.ask(head), git.run(origin));
+    origin?;
+    let Some(commit) = commit? else {
+        return Ok(None);
+    };
 
     let git_dir = workspace.join(".git");
     Ok(Some(Clone {

@@ -19,7 +19,8 @@ use crate::process::Reaper;
 /// How much of git's complaints is kept, in bytes.
 const MAX_COMPLAINT: u64 = 4096;
 
-/// What holds for every call.
+/// What holds for every call. Nothing has to survive the node, so nothing waits for the disk; and only a large checkout is
+/// worth more than one process.
 const CONFIGURATION: &str = "\
 [safe]
 \tdirectory = *

@@ -54,7 +54,12 @@ pub struct Config {
     #[arg(long, env = "CODEX_ADMIN_PASSWORD_FILE")]
     pub admin_password_file: Option<PathBuf>,
     /// Environment variables that tasks may set: names, or beginnings with `*`. Names that steer the sandbox stay refused.
-    #[arg(long, env = "CODEX_ENV_ALLOW", value_delimiter = ',', default_value = "*")]
+    #[arg(
+        long,
+        env = "CODEX_ENV_ALLOW",
+        value_delimiter = ',',
+        default_value = "*"
+    )]
     pub env_allow: Vec<String>,
     /// The longest request body, in bytes. A prompt of 256 KiB may take six times that in JSON.
     #[arg(long, env = "CODEX_MAX_BODY", default_value_t = 2 * 1024 * 1024)]
@@ -209,12 +214,11 @@ mod tests {
 
     #[test]
     fn stores_are_checked() {
-        assert!(config(&[]).live_store().is_ok());
-        assert!(config(&["--live-store", "redis://x"]).live_store().is_err());
-        assert!(config(&["--archive", "/x"]).archive().is_err());
-        assert!(matches!(
-            config(&[]).database_url(),
-            Err(Error::NoDatabase)
-        ));
+        let mut config = config(&[]);
+        assert!(config.live_store().is_ok() && config.archive().is_ok());
+        config.live_store = "redis://x".into();
+        config.archive = "/x".into();
+        assert!(config.live_store().is_err() && config.archive().is_err());
+        assert!(matches!(config.database_url(), Err(Error::NoDatabase)));
     }
 }

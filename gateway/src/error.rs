@@ -15,10 +15,14 @@ pub enum Error {
     #[error("no database is configured; set CODEX_DATABASE_URL or CODEX_DATABASE_URL_FILE")]
     NoDatabase,
     /// The database does not answer.
-    #[error("the database cannot be reached; check CODEX_DATABASE_URL and that PostgreSQL is running")]
+    #[error(
+        "the database cannot be reached; check CODEX_DATABASE_URL and that PostgreSQL is running"
+    )]
     DatabaseAway(#[source] sqlx::Error),
     /// The schema cannot be brought up to date.
-    #[error("the database schema cannot be brought up to date; the gateway may be older than the database")]
+    #[error(
+        "the database schema cannot be brought up to date; the gateway may be older than the database"
+    )]
     Migration(#[source] sqlx::migrate::MigrateError),
     /// The database failed while the first administrator was made.
     #[error("the first administrator cannot be made")]

@@ -16,7 +16,9 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+        )
         .with_writer(std::io::stderr)
         .init();
     // An error says that somebody else has installed one, which is as good.
@@ -27,12 +29,19 @@ async fn main() -> anyhow::Result<()> {
     if let Some(admin) = config.admin()? {
         bootstrap(&parts.pool, admin).await?;
     }
-    let listener = TcpListener::bind(config.listen).await.map_err(|source| Error::Listen {
-        address: config.listen.to_string(),
-        source,
-    })?;
-    let address = listener.local_addr().context("the listener has no address")?;
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| Error::Listen {
+            address: config.listen.to_string(),
+            source,
+        })?;
+    let address = listener
+        .local_addr()
+        .context("the listener has no address")?;
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let stop = shutdown.clone();
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }

@@ -58,27 +58,73 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, outbox_pending: Option<i64>) -> String {
         let mut text = String::with_capacity(2048);
-        header(&mut text, "codex_gateway_http_responses_total", "counter", "Responses by class of status.");
+        header(
+            &mut text,
+            "codex_gateway_http_responses_total",
+            "counter",
+            "Responses by class of status.",
+        );
         for (class, counter) in CLASSES.iter().zip(&self.responses) {
             let value = counter.load(Ordering::Relaxed);
-            let _ = writeln!(text, "codex_gateway_http_responses_total{{class=\"{class}\"}} {value}");
+            let _ = writeln!(
+                text,
+                "codex_gateway_http_responses_total{{class=\"{class}\"}} {value}"
+            );
         }
         let counters: [(&str, &str, &Counter); 6] = [
-            ("codex_gateway_stream_bytes_total", "Bytes of events that went into streams.", &self.stream_bytes),
-            ("codex_gateway_logins_refused_total", "Logins that were refused.", &self.logins_refused),
-            ("codex_gateway_tasks_accepted_total", "Tasks that were accepted.", &self.tasks_accepted),
-            ("codex_gateway_dispatched_total", "CodexTasks that were created.", &self.dispatched),
-            ("codex_gateway_dispatch_retries_total", "Attempts to reach Kubernetes that are repeated.", &self.dispatch_retries),
-            ("codex_gateway_recorded_total", "Changes of state that were recorded.", &self.recorded),
+            (
+                "codex_gateway_stream_bytes_total",
+                "Bytes of events that went into streams.",
+                &self.stream_bytes,
+            ),
+            (
+                "codex_gateway_logins_refused_total",
+                "Logins that were refused.",
+                &self.logins_refused,
+            ),
+            (
+                "codex_gateway_tasks_accepted_total",
+                "Tasks that were accepted.",
+                &self.tasks_accepted,
+            ),
+            (
+                "codex_gateway_dispatched_total",
+                "CodexTasks that were created.",
+                &self.dispatched,
+            ),
+            (
+                "codex_gateway_dispatch_retries_total",
+                "Attempts to reach Kubernetes that are repeated.",
+                &self.dispatch_retries,
+            ),
+            (
+                "codex_gateway_recorded_total",
+                "Changes of state that were recorded.",
+                &self.recorded,
+            ),
         ];
         for (name, help, counter) in counters {
             header(&mut text, name, "counter", help);
             let _ = writeln!(text, "{name} {}", counter.get());
         }
-        header(&mut text, "codex_gateway_streams_open", "gauge", "Streams that are open.");
-        let _ = writeln!(text, "codex_gateway_streams_open {}", self.streams_open.load(Ordering::Relaxed));
+        header(
+            &mut text,
+            "codex_gateway_streams_open",
+            "gauge",
+            "Streams that are open.",
+        );
+        let _ = writeln!(
+            text,
+            "codex_gateway_streams_open {}",
+            self.streams_open.load(Ordering::Relaxed)
+        );
         if let Some(pending) = outbox_pending {
-            header(&mut text, "codex_gateway_outbox_pending", "gauge", "Tasks of which Kubernetes has yet to hear something.");
+            header(
+                &mut text,
+                "codex_gateway_outbox_pending",
+                "gauge",
+                "Tasks of which Kubernetes has yet to hear something.",
+            );
             let _ = writeln!(text, "codex_gateway_outbox_pending {pending}");
         }
         text

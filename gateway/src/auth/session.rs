@@ -76,13 +76,19 @@ pub async fn login(app: &App, credentials: Credentials) -> Result<Session, Sessi
             app.metrics.logins_refused.increment();
             SessionError::Throttled(wait)
         })?;
+    // Text in PostgreSQL has no NUL; what has one is nobody's address.
+    let email = email.replace('\0', "\u{fffd}");
     let user = users::find_by_email(&app.pool, &email).await?;
     let fits = password.expose_secret().len() <= MAX_PASSWORD_BYTES;
     let stored = user
         .as_ref()
         .filter(|_| fits)
         .map(|user| user.password_hash.clone());
-    let password = if fits { password } else { SecretString::default() };
+    let password = if fits {
+        password
+    } else {
+        SecretString::default()
+    };
     let verified = app.passwords.verify(password, stored).await;
     let mut actor = Actor {
         name: email.chars().take(254).collect(),
@@ -92,8 +98,6 @@ pub async fn login(app: &App, credentials: Credentials) -> Result<Session, Sessi
     };
     let Some(user) = user.filter(|user| verified && !user.disabled) else {
         app.metrics.logins_refused.increment();
-        // Text in PostgreSQL has no NUL; a client may well send one here.
-        actor.name.retain(|character| character != '\0');
         let mut connection = app.pool.acquire().await?;
         audit::record(&mut connection, &actor, Action::LoginRefused, None).await?;
         return Err(SessionError::Refused);
@@ -155,7 +159,10 @@ fn session(app: &App, user: &User, refresh_token: String) -> Result<Session, Ses
 }
 
 fn new_refresh_token() -> String {
-    format!("{REFRESH_PREFIX}{}", hex::encode(rand::random::<[u8; 32]>()))
+    format!(
+        "{REFRESH_PREFIX}{}",
+        hex::encode(rand::random::<[u8; 32]>())
+    )
 }
 
 /// 256 random bits need no slow hash.

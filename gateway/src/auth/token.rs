@@ -46,14 +46,18 @@ impl TokenKeys {
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::SigningKey`] with the path.
-    pub fn read(signing: &Path, verify_only: &[PathBuf], lifetime: Duration) -> Result<Self, Error> {
-        let mut keys = Self::from_pem(&read(signing)?, lifetime).ok_or_else(|| Error::SigningKey {
-            path: signing.to_owned(),
-        })?;
-        for path in verify_only {
-            let (kid, _, decoding) = parse(&read(path)?).ok_or_else(|| Error::SigningKey {
-                path: path.clone(),
+    pub fn read(
+        signing: &Path,
+        verify_only: &[PathBuf],
+        lifetime: Duration,
+    ) -> Result<Self, Error> {
+        let mut keys =
+            Self::from_pem(&read(signing)?, lifetime).ok_or_else(|| Error::SigningKey {
+                path: signing.to_owned(),
             })?;
+        for path in verify_only {
+            let (kid, _, decoding) =
+                parse(&read(path)?).ok_or_else(|| Error::SigningKey { path: path.clone() })?;
             keys.verifying.insert(kid, decoding);
         }
         Ok(keys)
@@ -169,10 +173,14 @@ mod tests {
         let now = jsonwebtoken::get_current_timestamp();
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(ours.kid.clone());
-        let signed = |claims: &Claims| jsonwebtoken::encode(&header, claims, &ours.signing).unwrap();
+        let signed =
+            |claims: &Claims| jsonwebtoken::encode(&header, claims, &ours.signing).unwrap();
         assert!(ours.verify(&signed(&claims(now + 60, ISSUER))).is_some());
         assert!(ours.verify(&signed(&claims(now - 60, ISSUER))).is_none());
-        assert!(ours.verify(&signed(&claims(now + 60, "pod-proxy"))).is_none());
+        assert!(
+            ours.verify(&signed(&claims(now + 60, "pod-proxy")))
+                .is_none()
+        );
 
         // The public key as the secret of a symmetric signature is the classic confusion.
         let mut symmetric = Header::new(Algorithm::HS256);

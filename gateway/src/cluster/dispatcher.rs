@@ -129,9 +129,7 @@ async fn pass_on_cancel(tasks: &Api<CodexTask>, name: &str) -> Result<Delivered,
     match call(tasks.patch(name, &PatchParams::default(), &Patch::Merge(patch))).await {
         Ok(_) => Ok(Delivered::CancelPassedOn { in_cluster: true }),
         // Either it never came to be, or the recorder hears that it is gone.
-        Err(error) if error.is_not_found() => {
-            Ok(Delivered::CancelPassedOn { in_cluster: false })
-        }
+        Err(error) if error.is_not_found() => Ok(Delivered::CancelPassedOn { in_cluster: false }),
         Err(error) => Err(error),
     }
 }
@@ -151,7 +149,8 @@ async fn created(app: &App, tasks: &Api<CodexTask>, entry: &Entry) -> Result<(),
 
 async fn rejected(app: &App, id: Uuid, message: &str) -> Result<(), sqlx::Error> {
     tracing::warn!(task.id = %id, "Kubernetes refuses the CodexTask");
-    let message = format!("Kubernetes refuses the task: {message}. Change the task and submit it again.");
+    let message =
+        format!("Kubernetes refuses the task: {message}. Change the task and submit it again.");
     let status = outbox::reject(&app.pool, id, reasons::TASK_REJECTED, &message).await?;
     if let Some(status) = status {
         app.states.publish(&status);

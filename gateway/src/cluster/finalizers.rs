@@ -57,7 +57,9 @@ fn change(task: &CodexTask, finalizers: Vec<String>) -> Option<Change> {
 }
 
 fn has_ours(finalizers: &[String]) -> bool {
-    finalizers.iter().any(|name| name == meta::GATEWAY_FINALIZER)
+    finalizers
+        .iter()
+        .any(|name| name == meta::GATEWAY_FINALIZER)
 }
 
 /// Makes the changes until shutdown.
@@ -93,12 +95,8 @@ async fn make(tasks: &Api<CodexTask>, change: &Change) {
         "metadata": { "resourceVersion": change.resource_version, "finalizers": change.finalizers }
     });
     loop {
-        let result = call(tasks.patch(
-            &change.name,
-            &PatchParams::default(),
-            &Patch::Merge(&patch),
-        ))
-        .await;
+        let result =
+            call(tasks.patch(&change.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
         match result {
             Ok(_) => return,
             Err(error) if is_outdated(&error) => return,
@@ -133,6 +131,9 @@ mod tests {
         );
         task.metadata.finalizers = Some(added.finalizers);
         assert_eq!(add(&task), None);
-        assert_eq!(remove(&task).unwrap().finalizers, [meta::OPERATOR_FINALIZER]);
+        assert_eq!(
+            remove(&task).unwrap().finalizers,
+            [meta::OPERATOR_FINALIZER]
+        );
     }
 }

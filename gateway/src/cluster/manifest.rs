@@ -66,7 +66,10 @@ pub fn observation(task: &CodexTask) -> Observation {
 #[must_use]
 pub fn adopted(id: Uuid, task: &CodexTask) -> Adopted {
     let spec = &task.spec;
-    let env = spec.env.iter().map(|(name, value)| (clean(name), clean(value)));
+    let env = spec
+        .env
+        .iter()
+        .map(|(name, value)| (clean(name), clean(value)));
     Adopted {
         id,
         name: task.metadata.name.clone().unwrap_or_default(),
@@ -109,7 +112,10 @@ mod tests {
         let mut task = CodexTask::new("nightly", spec);
         let id = Uuid::now_v7();
         let row = adopted(id, &task);
-        assert_eq!((row.owner.as_str(), row.name.as_str()), ("kubectl", "nightly"));
+        assert_eq!(
+            (row.owner.as_str(), row.name.as_str()),
+            ("kubectl", "nightly")
+        );
         assert_eq!(row.prompt, "a\u{fffd}b");
         task.spec.user = Some("ci".into());
         assert_eq!(adopted(id, &task).owner, "ci");
@@ -125,6 +131,9 @@ mod tests {
             ..CodexTaskStatus::default()
         });
         let seen = observation(&task);
-        assert_eq!(seen.started_at.unwrap().to_rfc3339(), "2026-01-02T03:04:05.250+00:00");
+        assert_eq!(
+            seen.started_at.unwrap().to_rfc3339(),
+            "2026-01-02T03:04:05.250+00:00"
+        );
     }
 }

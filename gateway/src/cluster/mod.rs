@@ -75,9 +75,7 @@ impl CallError {
 }
 
 /// A call that ends in time.
-async fn call<T>(
-    future: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, CallError> {
+async fn call<T>(future: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {
     match tokio::time::timeout(CALL_TIMEOUT, future).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(CallError::Timeout),

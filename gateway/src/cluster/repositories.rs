@@ -1,9 +1,10 @@
 //! The allow-list, kept up to date by a watch.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use codex_crds::allow_list::Entry;
 use codex_crds::CodexRepository;
+use codex_crds::allow_list::Entry;
 use futures::StreamExt as _;
 use kube::Api;
 use kube::runtime::watcher::{self, Event};
@@ -12,6 +13,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::WatchBackoff;
+
+/// How long a request waits for the first list. A gateway that has just started is a moment away from it.
+const FIRST_LIST: Duration = Duration::from_secs(3);
 
 /// The allow-list, as Kubernetes last told it. Clones share it.
 #[derive(Clone)]
@@ -39,21 +43,25 @@ impl Repositories {
         (Self { store, listed }, feed)
     }
 
-    /// Every repository in the order of their names; nothing before the first list has arrived.
+    /// Whether the first list has arrived.
     #[must_use]
-    pub fn all(&self) -> Option<Vec<Arc<CodexRepository>>> {
-        if !*self.listed.borrow() {
-            return None;
-        }
+    pub fn are_listed(&self) -> bool {
+        *self.listed.borrow()
+    }
+
+    /// Every repository in the order of their names; nothing when the first list does not arrive in time.
+    pub async fn all(&self) -> Option<Vec<Arc<CodexRepository>>> {
+        let mut listed = self.listed.clone();
+        let first = listed.wait_for(|listed| *listed);
+        tokio::time::timeout(FIRST_LIST, first).await.ok()?.ok()?;
         let mut all = self.store.state();
         all.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         Some(all)
     }
 
     /// The same, as far as the rules for `cwd` need it. A repository that is being deleted takes no new tasks.
-    #[must_use]
-    pub fn entries(&self) -> Option<Vec<Entry>> {
-        let all = self.all()?;
+    pub async fn entries(&self) -> Option<Vec<Entry>> {
+        let all = self.all().await?;
         let alive = all
             .iter()
             .filter(|repository| repository.metadata.deletion_timestamp.is_none());
@@ -64,8 +72,8 @@ impl Repositories {
 impl Feed {
     /// Watches until `shutdown`.
     pub async fn run(mut self, api: Api<CodexRepository>, shutdown: CancellationToken) {
-        let events = watcher::watcher(api, watcher::Config::default())
-            .backoff(WatchBackoff::default());
+        let events =
+            watcher::watcher(api, watcher::Config::default()).backoff(WatchBackoff::default());
         let mut events = std::pin::pin!(events);
         loop {
             let event = tokio::select! {

@@ -81,9 +81,7 @@ impl Recorded {
         let same_end = self.phase.is_final();
         let next = Self {
             phase: seen.phase,
-            queue_position: seen
-                .queue_position
-                .filter(|_| seen.phase == Phase::Queued),
+            queue_position: seen.queue_position.filter(|_| seen.phase == Phase::Queued),
             exit_code: seen.exit_code.or(self.exit_code),
             reason: seen
                 .reason
@@ -201,13 +199,7 @@ pub async fn adopt(pool: &PgPool, task: &Adopted) -> Result<(), sqlx::Error> {
     .await?;
     if done.rows_affected() == 1 {
         let actor = Actor::system(&task.owner);
-        audit::record(
-            &mut transaction,
-            &actor,
-            Action::TaskAdopted,
-            Some(task.id),
-        )
-        .await?;
+        audit::record(&mut transaction, &actor, Action::TaskAdopted, Some(task.id)).await?;
     }
     transaction.commit().await
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use codex_crds::{Phase, reasons};
 use serde_json::Value;
 use sqlx::types::Json;

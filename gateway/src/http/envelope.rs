@@ -68,7 +68,9 @@ pub enum ApiError {
     #[error("the request took too long; try again later")]
     TimedOut,
     /// A mistake of the gateway.
-    #[error("something went wrong inside the gateway; its log says what, under the id of this request")]
+    #[error(
+        "something went wrong inside the gateway; its log says what, under the id of this request"
+    )]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

@@ -17,19 +17,31 @@ pub fn built_in() -> Router<Arc<App>> {
     Router::new()
         .route(
             "/",
-            page("text/html; charset=utf-8", include_str!("../../assets/index.html")),
+            page(
+                "text/html; charset=utf-8",
+                include_str!("../../assets/index.html"),
+            ),
         )
         .route(
             "/app.js",
-            page("text/javascript; charset=utf-8", include_str!("../../assets/app.js")),
+            page(
+                "text/javascript; charset=utf-8",
+                include_str!("../../assets/app.js"),
+            ),
         )
         .route(
             "/stream.js",
-            page("text/javascript; charset=utf-8", include_str!("../../assets/stream.js")),
+            page(
+                "text/javascript; charset=utf-8",
+                include_str!("../../assets/stream.js"),
+            ),
         )
         .route(
             "/style.css",
-            page("text/css; charset=utf-8", include_str!("../../assets/style.css")),
+            page(
+                "text/css; charset=utf-8",
+                include_str!("../../assets/style.css"),
+            ),
         )
 }
 

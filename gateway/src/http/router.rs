@@ -30,8 +30,14 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/auth/login", post(auth::login))
         .route("/auth/refresh", post(auth::refresh))
         .route("/auth/logout", post(auth::logout))
-        .route("/api/tasks", get(tasks::list_tasks).post(tasks::create_task))
-        .route("/api/tasks/{id}", get(tasks::get_task).delete(tasks::cancel_task))
+        .route(
+            "/api/tasks",
+            get(tasks::list_tasks).post(tasks::create_task),
+        )
+        .route(
+            "/api/tasks/{id}",
+            get(tasks::get_task).delete(tasks::cancel_task),
+        )
         .route("/api/tasks/{id}/stream", get(task_stream::stream_task))
         .route("/api/tasks/{id}/log", get(task_record::get_log))
         .route("/api/tasks/{id}/patch", get(task_record::get_patch))
@@ -64,7 +70,9 @@ pub fn router(app: &Arc<App>) -> Router {
 /// Whether a route is a page, or a part of one.
 #[must_use]
 pub fn is_page(route: &str) -> bool {
-    let is_api = ["/api/", "/auth/"].iter().any(|prefix| route.starts_with(prefix));
+    let is_api = ["/api/", "/auth/"]
+        .iter()
+        .any(|prefix| route.starts_with(prefix));
     !is_api && !matches!(route, "/healthz" | "/readyz" | "/metrics")
 }
 
@@ -100,10 +108,12 @@ async fn time_out(request: Request, next: Next) -> Response {
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-        .unwrap_or_else(|| "a handler panicked".to_owned());
+    let message = match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(other) => other.downcast::<&'static str>().map_or_else(
+            |_| "a handler panicked".to_owned(),
+            |text| (*text).to_owned(),
+        ),
+    };
     ApiError::Internal(message.into()).into_response()
 }

@@ -135,7 +135,8 @@ fn ndjson(piece: &Joined, out: &mut Vec<u8>) {
         }
         JoinedBody::Gap { count } => head["gap"] = (*count).into(),
         JoinedBody::End(end) => {
-            head["end"] = json!({ "exit_code": end.exit_code, "reason": end.reason, "message": end.message });
+            head["end"] =
+                json!({ "exit_code": end.exit_code, "reason": end.reason, "message": end.message });
         }
     }
     out.extend_from_slice(head.to_string().as_bytes());

@@ -202,7 +202,9 @@ impl Session {
     async fn collect(&mut self) {
         tokio::time::sleep_until(self.last_write + PACE).await;
         while self.encoder.len() < CHUNK {
-            let Some(frames) = &mut self.frames else { break };
+            let Some(frames) = &mut self.frames else {
+                break;
+            };
             let Some(batch) = frames.next().now_or_never() else {
                 break;
             };
@@ -292,4 +294,3 @@ pub async fn watch_task(app: &App, task: Uuid) -> Result<Option<Watch>, sqlx::Er
     app.states.publish(&present);
     Ok(Some(watch))
 }
-

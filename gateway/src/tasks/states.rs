@@ -65,14 +65,11 @@ impl TaskStates {
     #[must_use]
     pub fn watch(&self, id: Uuid) -> Watch {
         let mut watched = self.lock();
-        let sender = watched
-            .get(&id)
-            .and_then(Weak::upgrade)
-            .unwrap_or_else(|| {
-                let sender = Arc::new(watch::Sender::new(History::default()));
-                watched.insert(id, Arc::downgrade(&sender));
-                sender
-            });
+        let sender = watched.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let sender = Arc::new(watch::Sender::new(History::default()));
+            watched.insert(id, Arc::downgrade(&sender));
+            sender
+        });
         let receiver = sender.subscribe();
         Watch {
             id,

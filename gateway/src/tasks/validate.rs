@@ -70,7 +70,10 @@ impl TaskRequest {
 
 fn check_prompt(prompt: &str) -> Result<(), Invalid> {
     if prompt.trim().is_empty() {
-        return Err(invalid("prompt", "prompt is empty; say what Codex shall do"));
+        return Err(invalid(
+            "prompt",
+            "prompt is empty; say what Codex shall do",
+        ));
     }
     if prompt.len() > MAX_PROMPT_BYTES {
         let message = format!(

@@ -38,7 +38,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     if !matches!(database, Ok(Ok(_))) {
         return Err(away("database"));
     }
-    if !matches!(kubernetes, Ok(Ok(_))) || app.repositories.all().is_none() {
+    if !matches!(kubernetes, Ok(Ok(_))) || !app.repositories.are_listed() {
         return Err(away("kubernetes"));
     }
     Ok((Extension(Quiet), Json(json!({ "status": "ready" }))).into_response())

@@ -36,7 +36,7 @@ pub async fn list_repositories(
     State(app): State<Arc<App>>,
     _: Identity,
 ) -> Result<Json<List>, ApiError> {
-    let all = app.repositories.all().ok_or(ApiError::Unavailable {
+    let all = app.repositories.all().await.ok_or(ApiError::Unavailable {
         store: "kubernetes",
         source: None,
     })?;

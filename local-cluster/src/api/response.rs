@@ -88,7 +88,7 @@ pub(crate) fn object(
         Shape::Table => {
             let mut table = Table::new(resource, include);
             table.add(object);
-            table.finish(json!({"resourceVersion": object["metadata"]["resourceVersion"]}))
+            table.finish(&json!({"resourceVersion": object["metadata"]["resourceVersion"]}))
         }
     };
     value(status, format.yaml, &shaped)
@@ -111,7 +111,7 @@ pub(crate) fn list(
             for item in &page.items {
                 table.add(&from_stored(resource, &item.value));
             }
-            value(StatusCode::OK, format.yaml, &table.finish(metadata))
+            value(StatusCode::OK, format.yaml, &table.finish(&metadata))
         }
         Shape::Whole | Shape::Metadata => {
             let whole = format.shape == Shape::Whole;

@@ -71,7 +71,7 @@ pub(crate) fn metadata(resource: &Resource, new: &Value, old: Option<&Value>) ->
         let name = text(new, "/metadata/name");
         match resource.kind {
             Kind::Namespace if !dns_label(name) => {
-                errors.push(invalid("metadata.name", name, LABEL))
+                errors.push(invalid("metadata.name", name, LABEL));
             }
             // Names of events are made from times and may hold what others may not.
             Kind::Event if !name.contains('/') => {}

@@ -207,7 +207,7 @@ impl Watch {
                 let mut table = Table::new(&self.resource, self.include);
                 table.add(&object);
                 let version = object["metadata"]["resourceVersion"].clone();
-                let mut value = table.finish(json!({"resourceVersion": version}));
+                let mut value = table.finish(&json!({"resourceVersion": version}));
                 if std::mem::replace(&mut self.headers_sent, true) {
                     value["columnDefinitions"] = json!([]);
                 }

@@ -5,8 +5,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{
-    CONFIG_MAPS, CRDS, PODS, WIDGETS, WatchLines, apply, config_map, delete, eventually, get,
-    merge, pod, post, put, rv, send, send_full, widget, widgets, with_widgets,
+    CONFIG_MAPS, CRDS, PODS, WIDGETS, WatchLines, apply, config_map, custom_client, delete,
+    eventually, get, merge, pod, post, put, rv, send, send_full, widget, widgets, with_widgets,
 };
 
 #[tokio::test]
@@ -509,19 +509,16 @@ async fn point_12_errors_are_status_objects() {
         status["message"],
         "pods is forbidden: User \"codex-gateway\" cannot list resource \"pods\" in API group \"\" in the namespace \"codex-tasks\""
     );
-    let (code, bytes) = send(
-        &client,
-        Method::GET,
-        CONFIG_MAPS,
-        &[("authorization", "Bearer wrong")],
-        "",
-    )
-    .await;
-    check(
-        (code.as_u16(), serde_json::from_slice(&bytes).unwrap()),
-        401,
-        "Unauthorized",
-    );
+    // A wrong token is refused, and so is none at all.
+    for token in [Some("wrong"), None] {
+        let stranger = custom_client(cluster.kubeconfig_path(), |kubeconfig, _| {
+            let user = kubeconfig.auth_infos[0].auth_info.as_mut().unwrap();
+            user.token = token.map(|t| t.to_owned().into());
+        })
+        .await;
+        check(get(&stranger, CONFIG_MAPS).await, 401, "Unauthorized");
+        check(get(&stranger, "/apis").await, 401, "Unauthorized");
+    }
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::support::{
-    CONFIG_MAPS, CRDS, PATIENCE, WIDGETS, WatchLines, config_map, delete, get, merge, post, rv,
-    widget, widgets,
+    CONFIG_MAPS, CRDS, PATIENCE, WIDGETS, WatchLines, config_map, custom_client, delete, get,
+    merge, post, rv, widget, widgets,
 };
 
 #[tokio::test]
@@ -81,9 +81,7 @@ impl Server {
 
     async fn client(&self) -> kube::Client {
         let path = self.ready["kubeconfig"].as_str().unwrap();
-        let kubeconfig = kube::config::Kubeconfig::read_from(path).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await;
-        kube::Client::try_from(config.unwrap()).unwrap()
+        custom_client(Path::new(path), |_, _| {}).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use codex_local_cluster::testing::Cluster;
 use http::{Method, StatusCode};
 use kube::Client;
+use kube::config::Kubeconfig;
 use serde_json::{Value, json};
 
 /// Long enough for a busy machine; tests that pass never wait for it.
@@ -38,9 +39,14 @@ pub(crate) async fn send_full(
     let request = request
         .body(kube::client::Body::from(body.into()))
         .expect("a request");
-    let (parts, body) = client.send(request).await.expect("an answer").into_parts();
-    let body = body.collect().await.expect("a body").to_bytes().to_vec();
-    (parts, body)
+    let answer = async {
+        let (parts, body) = client.send(request).await.expect("an answer").into_parts();
+        let body = body.collect().await.expect("a body").to_bytes().to_vec();
+        (parts, body)
+    };
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .unwrap_or_else(|_| panic!("an answer in time: {path}"))
 }
 
 /// Sends JSON and reads JSON.
@@ -253,4 +259,20 @@ pub(crate) async fn with_widgets() -> (Cluster, Client) {
     let (code, answer) = post(&client, CRDS, &widgets()).await;
     assert_eq!(code, 201, "{answer}");
     (cluster, client)
+}
+
+/// A client from a kubeconfig with changes, such as another token.
+pub(crate) async fn custom_client(
+    kubeconfig: &std::path::Path,
+    change: impl FnOnce(&mut Kubeconfig, &mut kube::Config),
+) -> Client {
+    let mut kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let mut config = kube::Config::new("https://127.0.0.1".parse().expect("an address"));
+    change(&mut kubeconfig, &mut config);
+    let retry = config.default_retry;
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default())
+        .await
+        .expect("a valid kubeconfig");
+    config.default_retry = retry;
+    Client::try_from(config).expect("a client")
 }

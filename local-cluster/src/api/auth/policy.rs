@@ -109,11 +109,9 @@ fn cluster(
     }
 }
 
-fn within(namespaces: &[String], rule: Rule) -> Rule {
-    Rule {
-        namespaces: Some(namespaces.to_vec()),
-        ..rule
-    }
+fn within(namespaces: &[String], mut rule: Rule) -> Rule {
+    rule.namespaces = Some(namespaces.to_vec());
+    rule
 }
 
 /// Who sends no token.

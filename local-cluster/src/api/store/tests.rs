@@ -175,7 +175,7 @@ async fn a_torn_end_is_cut_off_and_damage_elsewhere_is_refused() {
         assert_eq!(fs::read(&log).unwrap(), sound);
     }
     // A damaged record with a newer log after it was acknowledged once.
-    let mut bytes = sound.clone();
+    let mut bytes = sound;
     bytes[20] ^= 1;
     fs::write(&log, bytes).unwrap();
     fs::write(dir.path().join(format!("log-{:020}", 6)), b"").unwrap();

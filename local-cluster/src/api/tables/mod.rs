@@ -63,7 +63,7 @@ impl<'a> Table<'a> {
         self.rows.push(row);
     }
 
-    pub(crate) fn finish(self, metadata: Value) -> Value {
+    pub(crate) fn finish(self, metadata: &Value) -> Value {
         let columns = if self.resource.kind == Kind::Custom {
             custom::columns(self.resource)
         } else {

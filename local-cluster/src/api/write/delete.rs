@@ -221,7 +221,7 @@ fn shorten(object: &mut Value, grace: i64, now: Timestamp) {
 mod tests {
     use super::*;
 
-    fn pod(spec: Value, status: Value) -> Value {
+    fn pod(spec: &Value, status: &Value) -> Value {
         json!({"metadata": {"name": "p", "generation": 1}, "spec": spec, "status": status})
     }
 
@@ -239,18 +239,14 @@ mod tests {
     fn grace_is_for_pods_that_run() {
         let options = DeleteOptions::default();
         let r = resource();
-        assert_eq!(grace(&r, &pod(json!({}), json!({})), &options), 0);
+        assert_eq!(grace(&r, &pod(&json!({}), &json!({})), &options), 0);
         let spec = json!({"nodeName": "n", "terminationGracePeriodSeconds": 7});
         assert_eq!(
-            grace(
-                &r,
-                &pod(spec.clone(), json!({"phase": "Running"})),
-                &options
-            ),
+            grace(&r, &pod(&spec, &json!({"phase": "Running"})), &options),
             7
         );
         assert_eq!(
-            grace(&r, &pod(spec, json!({"phase": "Failed"})), &options),
+            grace(&r, &pod(&spec, &json!({"phase": "Failed"})), &options),
             0
         );
     }
@@ -258,7 +254,7 @@ mod tests {
     #[test]
     fn grace_is_only_shortened() {
         let r = resource();
-        let mut p = pod(json!({"nodeName": "n"}), json!({"phase": "Running"}));
+        let mut p = pod(&json!({"nodeName": "n"}), &json!({"phase": "Running"}));
         let seconds = |s| DeleteOptions {
             grace_period_seconds: Some(s),
             ..DeleteOptions::default()

@@ -44,6 +44,8 @@ pub struct Settings {
     pub max_body: usize,
     /// Origins of web pages that may call the API from a browser; the gateway's own pages need no entry.
     pub cors_origins: Vec<HeaderValue>,
+    /// How many trusted proxies stand before the gateway; each appends to `X-Forwarded-For`.
+    pub proxy_hops: usize,
     /// A folder with the web client; without it the built-in page is served.
     pub web_dir: Option<PathBuf>,
 }
@@ -55,6 +57,7 @@ impl Default for Settings {
             env_policy: EnvPolicy::default(),
             max_body: 2 * 1024 * 1024,
             cors_origins: Vec::new(),
+            proxy_hops: 0,
             web_dir: None,
         }
     }

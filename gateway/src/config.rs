@@ -67,6 +67,10 @@ pub struct Config {
     /// Origins of other web pages that may call the API, for example `https://app.example.com`.
     #[arg(long, env = "CODEX_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
+    /// How many proxies stand before the gateway that append to `X-Forwarded-For`, for the throttle of logins and the audit log. With
+    /// 0 the header is not believed.
+    #[arg(long, env = "CODEX_PROXY_HOPS", default_value_t = 0)]
+    pub proxy_hops: usize,
     /// A folder with the web client; without it a built-in page is served.
     #[arg(long, env = "CODEX_WEB_DIR")]
     pub web_dir: Option<PathBuf>,
@@ -91,12 +95,13 @@ impl Config {
             env_policy: EnvPolicy::new(self.env_allow.iter().map(|pattern| pattern.trim())),
             max_body: self.max_body,
             cors_origins: self.origins()?,
+            proxy_hops: self.proxy_hops,
             web_dir: self.web_dir.clone(),
         };
         let lifetime = Duration::from_secs(self.access_token_seconds);
-        let tokens = TokenKeys::read(&self.jwt_key_file, &self.jwt_old_key_files, lifetime)?;
         let live = self.live_store()?;
         let archive = self.archive()?;
+        let tokens = TokenKeys::read(&self.jwt_key_file, &self.jwt_old_key_files, lifetime)?;
         let kubernetes = kube::Config::infer()
             .await
             .map_err(|error| Error::KubernetesConfig(error.into()))?;

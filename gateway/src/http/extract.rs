@@ -1,17 +1,17 @@
 //! Extractors whose refusals are in the words of the API.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Json, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::envelope::ApiError;
-use super::request::RequestId;
+use super::request::{ClientAddress, RequestId};
 use crate::app::App;
 
 /// A body of JSON.
@@ -76,7 +76,7 @@ pub const NO_TASK: ApiError = ApiError::NotFound("there is no such task");
 
 /// Where a request comes from.
 pub struct Origin {
-    /// The address of the other end of the connection.
+    /// The address of the client.
     pub address: IpAddr,
     /// The id of the request.
     pub request_id: String,
@@ -91,8 +91,8 @@ impl FromRequestParts<Arc<App>> for Origin {
     ) -> Result<Self, std::convert::Infallible> {
         let address = parts
             .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+            .get::<ClientAddress>()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0);
         let request_id = parts
             .extensions
             .get::<RequestId>()

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::encode::{Encoder, View};
 use crate::app::App;
 use crate::database::status::{self, TaskStatus};
+use crate::database::users;
 use crate::tasks::states::Watch;
 
 /// The time between two comments.
@@ -33,6 +34,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 pub struct Request {
     /// The task; the caller has checked that the client may see it.
     pub task: Uuid,
+    /// The user who looks.
+    pub viewer: Uuid,
     /// The last number that the client has.
     pub after: u64,
     /// Which events it wants.
@@ -43,6 +46,7 @@ pub struct Request {
 pub struct Session {
     app: Arc<App>,
     task: Uuid,
+    viewer: Uuid,
     states: Watch,
     /// The revision of the last status that was sent.
     revision: i64,
@@ -94,6 +98,7 @@ impl Session {
         let mut session = Self {
             app,
             task: request.task,
+            viewer: request.viewer,
             states,
             revision: present.revision,
             present,
@@ -212,8 +217,18 @@ impl Session {
         }
     }
 
+    /// Shows that the connection lives, and looks whether it still should.
     async fn beat(&mut self) {
         self.encoder.heartbeat();
+        // A stream lasts longer than an access token; a user who is disabled is out here too.
+        match users::find(&self.app.pool, self.viewer).await {
+            Ok(Some(user)) if !user.disabled => {}
+            Ok(_) => {
+                self.done = true;
+                return;
+            }
+            Err(error) => tracing::debug!(%error, "the user of a stream cannot be looked up"),
+        }
         if self.present.phase.is_final() {
             return;
         }

@@ -8,6 +8,7 @@ mod dispatcher;
 mod envelope;
 mod health;
 mod pages;
+mod program;
 mod recorder;
 mod support;
 mod tasks_cancel;

@@ -293,3 +293,37 @@ async fn a_log_that_is_lost_is_a_gap_and_no_silence() {
     );
     assert_eq!(end.last().unwrap().name, "done");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_beat_and_see_what_other_gateways_do() {
+    let world = World::start().await;
+    let (ada, bob) = (world.user("ada").await, world.user("bob").await);
+    ada.get("/api/repositories").await;
+    world.gateway().faults.set_away(true);
+    let canceled = ada.submit(&json!({ "prompt": "x" })).await;
+    let watched = bob.submit(&json!({ "prompt": "x" })).await;
+    let other = crate::support::process::Gateway::start(world.setup.clone()).await;
+    other.faults.set_away(true);
+    let mut stream = ada.at(&other.url).stream(&canceled, "", None).await;
+    let mut of_bob = bob.at(&other.url).stream(&watched, "", None).await;
+    assert_eq!(stream.next().await.unwrap().data["state"], "queued");
+    assert_eq!(of_bob.next().await.unwrap().data["state"], "queued");
+
+    // Neither is told by Kubernetes, so both come with the next beat.
+    assert_eq!(
+        ada.delete(&format!("/api/tasks/{canceled}")).await.status,
+        200
+    );
+    sqlx::query("UPDATE users SET disabled = true WHERE email = 'bob@example.test'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let end = stream.rest().await;
+    assert_eq!(states(&end), ["canceled"]);
+    assert_eq!(end.last().unwrap().name, "done");
+    assert!(
+        stream.comments >= 1,
+        "a comment shows that the connection lives"
+    );
+    assert!(of_bob.rest().await.is_empty(), "whoever is disabled is out");
+}

@@ -39,6 +39,7 @@ pub async fn stream_task(
 ) -> Result<Response, ApiError> {
     let request = Request {
         task: id,
+        viewer: identity.user_id,
         after: after(&headers, query.after.as_deref())?,
         view: view(query.view.as_deref())?,
     };

@@ -158,6 +158,7 @@ impl Client {
                 .map(|chunk| chunk.map(|bytes| bytes.to_vec()))
                 .boxed(),
             buffer: Vec::new(),
+            comments: 0,
         }
     }
 }
@@ -174,6 +175,8 @@ pub struct Event {
 pub struct Events {
     bytes: BoxStream<'static, reqwest::Result<Vec<u8>>>,
     buffer: Vec<u8>,
+    /// How many comments there were between the events.
+    pub comments: usize,
 }
 
 impl Events {
@@ -182,10 +185,12 @@ impl Events {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
                 let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                if let Some(event) = parse(&String::from_utf8(block).unwrap()) {
-                    return Some(event);
+                let block = String::from_utf8(block).unwrap();
+                if block.starts_with(':') {
+                    self.comments += 1;
+                    continue;
                 }
-                continue;
+                return Some(parse(&block).unwrap_or_else(|| panic!("half an event: {block:?}")));
             }
             let chunk = tokio::time::timeout(DEADLINE, self.bytes.next())
                 .await

@@ -37,7 +37,7 @@ pub struct World {
     pub store: MemoryStore,
     /// A client with all rights.
     pub kube: kube::Client,
-    _cluster: Cluster,
+    cluster: Cluster,
     _hub: DropGuard,
     _dir: tempfile::TempDir,
 }
@@ -86,7 +86,7 @@ impl World {
             pool,
             store,
             kube,
-            _cluster: cluster,
+            cluster,
             _hub: stop_hub.drop_guard(),
             _dir: dir,
         }
@@ -118,6 +118,11 @@ impl World {
         let made = self.admin().await.post("/api/users", &body).await;
         assert_eq!(made.status, 201, "{}", made.body);
         self.stranger().login(&email, PASSWORD).await
+    }
+
+    /// The kubeconfig with the rights of a gateway.
+    pub fn kubeconfig(&self) -> &std::path::Path {
+        self.cluster.kubeconfig_path_for("gateway")
     }
 
     pub fn tasks(&self) -> Api<CodexTask> {

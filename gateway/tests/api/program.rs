@@ -1,0 +1,169 @@
+//! The program itself: configuration, the ready line, the log, the stop.
+
+use std::process::Stdio;
+
+use codex_gateway::Settings;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::support::DEADLINE;
+use crate::support::client::Client;
+use crate::support::world::World;
+
+const EMAIL: &str = "first@example.test";
+const PASSWORD: &str = "a password of the first";
+const PROMPT: &str = "a prompt that is nobody's business";
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_codex-gateway"));
+    command
+        .env_clear()
+        .kill_on_drop(true)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_starts_serves_and_stops() {
+    let world = World::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let socket = world.setup.hub.display().to_string();
+    let mut child = program()
+        .env("CODEX_LISTEN", "127.0.0.1:0")
+        .env(
+            "CODEX_DATABASE_URL_FILE",
+            file(
+                "url",
+                &format!("{}\n", crate::support::postgres::database().await),
+            ),
+        )
+        .env("KUBECONFIG", world.kubeconfig())
+        .env("CODEX_NAMESPACE", Settings::default().namespace)
+        .env("CODEX_LIVE_STORE", format!("hub:{socket}"))
+        .env(
+            "CODEX_ARCHIVE",
+            format!("file://{}", dir.path().join("archive").display()),
+        )
+        .env("CODEX_JWT_KEY_FILE", file("key.pem", &world.setup.key))
+        .env("CODEX_ADMIN_EMAIL", EMAIL)
+        .env(
+            "CODEX_ADMIN_PASSWORD_FILE",
+            file("password", &format!("{PASSWORD}\n")),
+        )
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = tokio::time::timeout(DEADLINE, lines.next_line())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    assert_eq!(ready["ready"], true);
+
+    let stranger = Client::new(ready["url"].as_str().unwrap(), None);
+    let first = stranger.login(EMAIL, PASSWORD).await;
+    let id = first
+        .submit(&json!({ "prompt": PROMPT, "env": { "SOME_KEY": "some value" } }))
+        .await;
+    world.resource(&id).await;
+    let request = first
+        .request(Method::GET, &format!("/api/tasks/{id}?token=in-the-query"))
+        .header("x-request-id", "r-17");
+    assert_eq!(first.send(request).await.status, 200);
+    let mut stream = first.stream(&id, "", None).await;
+    assert_eq!(stream.next().await.unwrap().name, "status");
+
+    let pid = child.id().unwrap().to_string();
+    assert!(
+        Command::new("kill")
+            .arg(&pid)
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
+    let status = tokio::time::timeout(DEADLINE, child.wait())
+        .await
+        .expect("it stops in time")
+        .unwrap();
+    assert!(status.success(), "{status}");
+    assert!(stream.rest().await.iter().all(|event| event.name != "done"));
+
+    let mut log = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .await
+        .unwrap();
+    let entries: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let answered = entries
+        .iter()
+        .find(|entry| entry["span"]["request.id"] == "r-17")
+        .unwrap_or_else(|| panic!("{log}"));
+    assert_eq!(answered["http.status"], 200);
+    assert!(
+        entries.iter().any(|entry| entry["task.id"] == id.as_str()),
+        "{log}"
+    );
+    let token = first.token.unwrap();
+    for secret in [
+        PASSWORD,
+        PROMPT,
+        "some value",
+        "in-the-query",
+        token.as_str(),
+    ] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_of_the_configuration_are_told() {
+    let cases: [(&[(&str, &str)], &str); 3] = [
+        (&[("CODEX_LIVE_STORE", "redis://x")], "CODEX_LIVE_STORE"),
+        (
+            &[
+                ("CODEX_LIVE_STORE", "hub:/x"),
+                ("CODEX_JWT_KEY_FILE", "/nowhere/key.pem"),
+            ],
+            "/nowhere/key.pem",
+        ),
+        (
+            &[
+                ("CODEX_LIVE_STORE", "hub:/x"),
+                ("CODEX_JWT_KEY_FILE", "/dev/null"),
+            ],
+            "openssl genpkey",
+        ),
+    ];
+    for (env, told) in cases {
+        let output = program()
+            .envs([
+                ("CODEX_JWT_KEY_FILE", "/dev/null"),
+                ("CODEX_ARCHIVE", "file:///x"),
+            ])
+            .envs(env.iter().copied())
+            .output()
+            .await
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && text.contains(told),
+            "{told}: {text}"
+        );
+    }
+}

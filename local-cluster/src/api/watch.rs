@@ -15,7 +15,7 @@ use super::Api;
 use super::convert::{from_stored, partial};
 use super::error::ApiError;
 use super::negotiate::{Format, Shape};
-use super::object::{name, namespace};
+use super::object::namespace;
 use super::read::initial_events_refused;
 use super::request::{ListOptions, Revision};
 use super::resources::Resource;
@@ -232,16 +232,11 @@ impl Watch {
             "apiVersion": version,
             "metadata": {"resourceVersion": rv, "creationTimestamp": null},
         });
-        if self.shape == Shape::Whole {
-            // Typed clients decode a bookmark as an object of the kind, whose spec may be required.
-            bookmark["spec"] = json!({});
-        }
         if self.shape == Shape::Table {
             bookmark["metadata"] = json!({"resourceVersion": rv});
             bookmark["columnDefinitions"] = json!([]);
             bookmark["rows"] = json!([]);
         }
-        tracing::trace!(resource = %self.resource.plural, rv, name = name(&bookmark), "bookmark");
         write_line("BOOKMARK", &bookmark, out);
     }
 }

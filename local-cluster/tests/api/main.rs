@@ -8,8 +8,10 @@
 
 mod basics;
 mod controllers;
+mod fan_out;
 mod kubectl;
 mod points_a;
 mod points_b;
+mod points_c;
 mod restart;
 mod support;

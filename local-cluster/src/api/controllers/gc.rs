@@ -88,6 +88,9 @@ impl Collector {
             for owner in owner_uids(&prev.value) {
                 if let Some(places) = self.dependents.get_mut(owner) {
                     places.remove(&place);
+                    if places.is_empty() {
+                        self.dependents.remove(owner);
+                    }
                 }
             }
         }
@@ -130,7 +133,6 @@ impl Collector {
         while let Some(place) = self.queue.pop_first() {
             self.look_at(&place).await?;
         }
-        self.dependents.retain(|_, places| !places.is_empty());
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod cells;
 mod custom;
 mod duration;
 mod json_path;
+mod layout;
 
 use serde_json::{Value, json};
 
@@ -67,7 +68,7 @@ impl<'a> Table<'a> {
         let columns = if self.resource.kind == Kind::Custom {
             custom::columns(self.resource)
         } else {
-            cells::columns(self.resource.kind)
+            layout::columns(self.resource.kind)
         };
         json!({
             "kind": "Table",

@@ -50,6 +50,10 @@ impl Api {
     ) -> Result<Written, ApiError> {
         let now = Timestamp::now();
         let resource = &target.resource;
+        if resource.is_terminating {
+            // As upstream: the definition waits for what there is to go.
+            return Err(ApiError::MethodNotAllowed);
+        }
         check_type(resource, &mut object)?;
         check_namespace(target, &mut object)?;
         let mut target = target.clone();

@@ -1,9 +1,12 @@
 //! The resources that are served: the built-in ones and those of custom resource definitions.
 
+mod built_in;
+mod custom;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::{ApiError, Subject};
 use super::object::{list, text};
@@ -86,6 +89,8 @@ pub struct Resource {
     pub selectable: Vec<String>,
     /// Shown to clients as a warning on every request.
     pub deprecation: Option<String>,
+    /// Whether the definition is being deleted: nothing new may be made then.
+    pub is_terminating: bool,
 }
 
 impl Resource {
@@ -164,284 +169,6 @@ pub fn group_version(group: &str, version: &str) -> String {
     } else {
         format!("{group}/{version}")
     }
-}
-
-/// Group, plural, kind, short names, whether namespaced, whether with status, behaviour.
-type Row = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    bool,
-    bool,
-    Kind,
-);
-
-const BUILT_IN: &[Row] = &[
-    (
-        "",
-        "configmaps",
-        "ConfigMap",
-        &["cm"],
-        true,
-        false,
-        Kind::ConfigMap,
-    ),
-    ("", "events", "Event", &["ev"], true, false, Kind::Event),
-    (
-        "",
-        "namespaces",
-        "Namespace",
-        &["ns"],
-        false,
-        true,
-        Kind::Namespace,
-    ),
-    ("", "nodes", "Node", &["no"], false, true, Kind::Node),
-    (
-        "",
-        "persistentvolumeclaims",
-        "PersistentVolumeClaim",
-        &["pvc"],
-        true,
-        true,
-        Kind::PersistentVolumeClaim,
-    ),
-    (
-        "",
-        "persistentvolumes",
-        "PersistentVolume",
-        &["pv"],
-        false,
-        true,
-        Kind::PersistentVolume,
-    ),
-    ("", "pods", "Pod", &["po"], true, true, Kind::Pod),
-    ("", "secrets", "Secret", &[], true, false, Kind::Secret),
-    (
-        "",
-        "serviceaccounts",
-        "ServiceAccount",
-        &["sa"],
-        true,
-        false,
-        Kind::ServiceAccount,
-    ),
-    (
-        "apiextensions.k8s.io",
-        "customresourcedefinitions",
-        "CustomResourceDefinition",
-        &["crd", "crds"],
-        false,
-        true,
-        Kind::Crd,
-    ),
-    (
-        "authentication.k8s.io",
-        "selfsubjectreviews",
-        "SelfSubjectReview",
-        &[],
-        false,
-        false,
-        Kind::SelfSubjectReview,
-    ),
-    (
-        "authorization.k8s.io",
-        "selfsubjectaccessreviews",
-        "SelfSubjectAccessReview",
-        &[],
-        false,
-        false,
-        Kind::SelfSubjectAccessReview,
-    ),
-    (
-        "authorization.k8s.io",
-        "selfsubjectrulesreviews",
-        "SelfSubjectRulesReview",
-        &[],
-        false,
-        false,
-        Kind::SelfSubjectRulesReview,
-    ),
-    (
-        "coordination.k8s.io",
-        "leases",
-        "Lease",
-        &[],
-        true,
-        false,
-        Kind::Lease,
-    ),
-    (
-        "events.k8s.io",
-        "events",
-        "Event",
-        &["ev"],
-        true,
-        false,
-        Kind::Event,
-    ),
-    (
-        "networking.k8s.io",
-        "networkpolicies",
-        "NetworkPolicy",
-        &["netpol"],
-        true,
-        false,
-        Kind::NetworkPolicy,
-    ),
-];
-
-fn built_in(row: &Row) -> Resource {
-    let (group, plural, kind_name, short, namespaced, has_status, kind) = *row;
-    // Both groups of events are views of one collection, which is kept in the core version.
-    let stored_group = if kind == Kind::Event { "" } else { group };
-    let selectable: &[&str] = match kind {
-        Kind::Pod => &[
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "spec.hostNetwork",
-            "status.phase",
-            "status.podIP",
-            "status.nominatedNodeName",
-        ],
-        Kind::Event if group.is_empty() => &[
-            "involvedObject.kind",
-            "involvedObject.namespace",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.apiVersion",
-            "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type",
-        ],
-        Kind::Event => &[
-            "reason",
-            "regarding.kind",
-            "regarding.namespace",
-            "regarding.name",
-            "regarding.uid",
-            "regarding.apiVersion",
-            "regarding.resourceVersion",
-            "regarding.fieldPath",
-            "reportingController",
-            "type",
-        ],
-        Kind::Secret => &["type"],
-        Kind::Namespace => &["status.phase"],
-        Kind::Node => &["spec.unschedulable"],
-        _ => &[],
-    };
-    Resource {
-        group: group.to_owned(),
-        version: "v1".to_owned(),
-        plural: plural.to_owned(),
-        singular: kind_name.to_lowercase(),
-        kind_name: kind_name.to_owned(),
-        list_kind: format!("{kind_name}List"),
-        short_names: short.iter().map(ToString::to_string).collect(),
-        categories: if kind == Kind::Pod {
-            vec!["all".to_owned()]
-        } else if kind == Kind::Crd {
-            vec!["api-extensions".to_owned()]
-        } else {
-            Vec::new()
-        },
-        namespaced,
-        kind,
-        collection: if stored_group.is_empty() {
-            plural.to_owned()
-        } else {
-            format!("{plural}.{stored_group}")
-        },
-        stored_as: group_version(stored_group, "v1"),
-        has_status,
-        columns: Vec::new(),
-        selectable: selectable.iter().map(ToString::to_string).collect(),
-        deprecation: None,
-    }
-}
-
-/// The resources of one definition, one per served version.
-fn custom(crd: &Value) -> Vec<Resource> {
-    let group = text(crd, "/spec/group");
-    let names = |key: &str| text(crd, &format!("/status/acceptedNames/{key}")).to_owned();
-    let strings = |key: &str| -> Vec<String> {
-        list(crd, &format!("/status/acceptedNames/{key}"))
-            .iter()
-            .filter_map(|v| v.as_str().map(str::to_owned))
-            .collect()
-    };
-    let versions = list(crd, "/spec/versions");
-    let stored = versions
-        .iter()
-        .find(|v| v["storage"] == json!(true))
-        .map(|v| text(v, "/name"))
-        .unwrap_or_default();
-    let stored_as = group_version(group, stored);
-    versions
-        .iter()
-        .filter(|v| v["served"] == json!(true))
-        .map(|v| {
-            let version = text(v, "/name").to_owned();
-            Resource {
-                group: group.to_owned(),
-                plural: names("plural"),
-                singular: names("singular"),
-                kind_name: names("kind"),
-                list_kind: names("listKind"),
-                short_names: strings("shortNames"),
-                categories: strings("categories"),
-                namespaced: text(crd, "/spec/scope") == "Namespaced",
-                kind: Kind::Custom,
-                collection: text(crd, "/metadata/name").to_owned(),
-                stored_as: stored_as.clone(),
-                has_status: v.pointer("/subresources/status").is_some(),
-                columns: columns(v),
-                selectable: list(v, "/selectableFields")
-                    .iter()
-                    .map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned())
-                    .collect(),
-                deprecation: (v["deprecated"] == json!(true)).then(|| {
-                    match text(v, "/deprecationWarning") {
-                        "" => format!("{group}/{version} {} is deprecated", names("kind")),
-                        warning => warning.to_owned(),
-                    }
-                }),
-                version,
-            }
-        })
-        .collect()
-}
-
-fn columns(version: &Value) -> Vec<Column> {
-    let declared: Vec<Column> = list(version, "/additionalPrinterColumns")
-        .iter()
-        .map(|c| Column {
-            name: text(c, "/name").to_owned(),
-            kind: text(c, "/type").to_owned(),
-            format: text(c, "/format").to_owned(),
-            description: text(c, "/description").to_owned(),
-            priority: c["priority"].as_i64().unwrap_or(0),
-            json_path: text(c, "/jsonPath").to_owned(),
-        })
-        .collect();
-    if !declared.is_empty() {
-        return declared;
-    }
-    vec![Column {
-        name: "Age".to_owned(),
-        kind: "date".to_owned(),
-        format: String::new(),
-        description: "When the object was created.".to_owned(),
-        priority: 0,
-        json_path: ".metadata.creationTimestamp".to_owned(),
-    }]
 }
 
 /// Everything that is served at one moment.
@@ -552,10 +279,10 @@ impl Catalog {
         // The lock is taken before the store is read: of two refreshes at once, the one that
         // stores its result last has also read last.
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        let mut resources: Vec<Resource> = BUILT_IN.iter().map(built_in).collect();
+        let mut resources: Vec<Resource> = built_in::resources().collect();
         for crd in store.list(CRDS, None).items {
             if is_established(&crd.value) {
-                resources.extend(custom(&crd.value));
+                resources.extend(custom::resources(&crd.value));
             }
         }
         *served = Arc::new(Served::new(resources));

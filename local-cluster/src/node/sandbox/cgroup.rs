@@ -55,7 +55,7 @@ impl CgroupTree {
                 .iter()
                 .find(|(controllers, _)| controllers.iter().any(|controller| controller == name))
                 .map(|(_, path)| path.join(ROOT_GROUP))?;
-            make(&base).ok().map(|()| base)
+            prove(&base).ok().map(|()| base)
         };
         let (memory, pids, cpu) = (usable("memory"), usable("pids"), usable("cpu"));
         if memory.is_some() || pids.is_some() {
@@ -202,8 +202,20 @@ fn group_name(pod: &str, container: &str) -> String {
 fn make(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result,
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("cannot make the control group {}: {error}", path.display()),
+        )),
+        Ok(()) => Ok(()),
     }
+}
+
+/// Makes a group, and one in it: that it exists (root made it once) doesn't say that this user may use it.
+fn prove(base: &Path) -> io::Result<()> {
+    make(base)?;
+    let trial = base.join(format!("trial-{:x}", rand::random::<u64>()));
+    make(&trial)?;
+    fs::remove_dir(trial)
 }
 
 /// Own group in the unified tree, and own group for each set of version 1 controllers, as folders.
@@ -292,6 +304,7 @@ fn v2_base(own: &Path) -> io::Result<PathBuf> {
     enable(top)?;
     make(&base)?;
     enable(&base)?;
+    prove(&base)?;
     Ok(base)
 }
 

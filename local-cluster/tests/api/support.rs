@@ -108,10 +108,7 @@ pub(crate) async fn apply(client: &Client, path: &str, body: &Value) -> (u16, Va
 }
 
 /// Polls until `check` gives something.
-pub(crate) async fn eventually<T, F>(what: &str, mut check: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Option<T>>,
-{
+pub(crate) async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Some(found) = check().await {

@@ -1,5 +1,7 @@
 //! get, describe, explain, auth can-i.
 
+use std::time::Duration;
+
 use codex_local_cluster::testing::Cluster;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -89,30 +91,40 @@ async fn get_watch_prints_each_change_once() {
     let kubectl = Kubectl::new(&cluster);
     post(&client, WIDGETS, &widget("w", "red")).await;
     for args in [&["get", "widgets", "-w"][..], &["get", "widget", "w", "-w"]] {
-        let mut child = kubectl.command(args).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut line = async || {
-            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-            line.expect("a line in time")
-                .unwrap()
-                .expect("one more line")
-        };
-        assert_eq!(columns(&line().await)[0], "NAME");
-        assert_eq!(columns(&line().await)[..2], ["w", "red"]);
-        for color in ["green", "blue", "red"] {
-            // kubectl starts the watch after it has printed, so the first change may come before.
+        let paint = async |color: &str| {
             merge(
                 &client,
                 &format!("{WIDGETS}/w"),
                 &json!({"spec": {"color": color}}),
             )
             .await;
-        }
-        // The next line is a change, not the same object again; the last one is the last state.
-        let mut seen = columns(&line().await)[1].to_owned();
-        while seen != "red" {
-            seen = columns(&line().await)[1].to_owned();
-        }
+        };
+        paint("red").await;
+        let mut child = kubectl.command(args).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut line = async |patience: Duration| {
+            let line = tokio::time::timeout(patience, lines.next_line())
+                .await
+                .ok()?;
+            Some(line.unwrap().expect("kubectl goes on"))
+        };
+        let header = line(PATIENCE).await.expect("a header");
+        assert_eq!(columns(&header)[0], "NAME");
+        let first = line(PATIENCE).await.expect("the object");
+        assert_eq!(columns(&first)[..2], ["w", "red"]);
+        // kubectl starts its watch at some time after it has printed, and what changed before is
+        // swallowed with the synthetic first event. So there are changes until one is printed.
+        let mut colors = ["green", "blue"].into_iter().cycle();
+        let change = eventually("a change is printed", async || {
+            paint(colors.next().unwrap()).await;
+            line(Duration::from_millis(200)).await
+        })
+        .await;
+        assert_ne!(
+            columns(&change)[1],
+            "red",
+            "the object is not printed twice"
+        );
         child.kill().await.unwrap();
     }
 }

@@ -14,4 +14,6 @@ mod points_a;
 mod points_b;
 mod points_c;
 mod restart;
+mod serve;
+mod server;
 mod support;

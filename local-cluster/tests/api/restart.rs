@@ -1,17 +1,17 @@
 //! What was acknowledged survives restarts and kill -9.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Stdio;
 
 use codex_local_cluster::testing::Cluster;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::PostParams;
-use serde_json::{Value, json};
+use nix::sys::signal::Signal;
+use serde_json::json;
 
+use crate::server::Server;
 use crate::support::{
-    CONFIG_MAPS, CRDS, PATIENCE, WIDGETS, WatchLines, config_map, custom_client, delete, get,
-    merge, post, rv, widget, widgets,
+    CONFIG_MAPS, CRDS, PATIENCE, WIDGETS, WatchLines, config_map, delete, get, merge, post, rv,
+    widget, widgets,
 };
 
 #[tokio::test]
@@ -51,40 +51,6 @@ async fn state_survives_a_restart_and_revisions_go_on() {
     drop(cluster);
 }
 
-/// A process of the real binary, without a node.
-struct Server {
-    child: tokio::process::Child,
-    ready: Value,
-}
-
-impl Server {
-    async fn start(dir: &Path) -> Self {
-        use tokio::io::{AsyncBufReadExt as _, BufReader};
-        let file = dir.join("config.json");
-        let config =
-            json!({"data_dir": dir.join("data"), "listen": "127.0.0.1:0", "run_node": false});
-        std::fs::write(&file, config.to_string()).unwrap();
-        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_codex-local-cluster"))
-            .args(["serve", "--config"])
-            .arg(&file)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-        let line = line.expect("ready in time").unwrap().expect("a line");
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(ready["ready"], true);
-        Self { child, ready }
-    }
-
-    async fn client(&self) -> kube::Client {
-        let path = self.ready["kubeconfig"].as_str().unwrap();
-        custom_client(Path::new(path), |_, _| {}).await
-    }
-}
-
 #[tokio::test]
 async fn kill_9_in_the_middle_of_writes_loses_nothing_that_was_acknowledged() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -92,7 +58,7 @@ async fn kill_9_in_the_middle_of_writes_loses_nothing_that_was_acknowledged() {
     let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
     let mut highest = 0;
     for round in 0..3 {
-        let mut server = Server::start(dir.path()).await;
+        let mut server = Server::start(dir.path(), &json!({"run_node": false})).await;
         let client = server.client().await;
         for (name, version) in &acknowledged {
             let (code, object) = get(&client, &format!("{CONFIG_MAPS}/{name}")).await;
@@ -137,7 +103,7 @@ async fn kill_9_in_the_middle_of_writes_loses_nothing_that_was_acknowledged() {
             count += 1;
             if count == 100 {
                 // SIGKILL, while the writers write on.
-                server.child.start_kill().unwrap();
+                server.signal(Signal::SIGKILL);
             }
         }
         assert!(count >= 100);
@@ -152,7 +118,7 @@ async fn kill_9_in_the_middle_of_writes_loses_nothing_that_was_acknowledged() {
 async fn sigterm_ends_the_server_cleanly() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::start(dir.path()).await;
+    let mut server = Server::start(dir.path(), &json!({"run_node": false})).await;
     let client = server.client().await;
     // An open watch does not hold it up.
     let mut watch = WatchLines::open(
@@ -161,12 +127,7 @@ async fn sigterm_ends_the_server_cleanly() {
         "application/json",
     )
     .await;
-    let pid = i32::try_from(server.child.id().unwrap()).unwrap();
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(pid),
-        nix::sys::signal::Signal::SIGTERM,
-    )
-    .unwrap();
+    server.signal(Signal::SIGTERM);
     assert_eq!(watch.next().await, None);
     let status = tokio::time::timeout(PATIENCE, server.child.wait()).await;
     assert!(status.expect("it ends in time").unwrap().success());

@@ -50,6 +50,11 @@ pub enum PreflightError {
     /// Pods would have root's rights on the host.
     #[error("runtime_uid must not be 0: Pods would have root's rights on this machine")]
     RootPods,
+    /// Without a sandbox, Pods would be root's processes.
+    #[error(
+        "sandbox \"none\" is not possible for root; run the node as a user that may lose what it has"
+    )]
+    RootWithoutSandbox,
     /// The kernel or another guard refuses what sandboxes need.
     #[error("Pods cannot be sandboxed on this machine: {reason}. {advice}")]
     Sandbox {
@@ -83,6 +88,9 @@ pub fn preflight(config: &NodeConfig) -> Result<PreflightReport, PreflightError>
         );
     }
     if config.sandbox == SandboxMode::None {
+        if host.change {
+            return Err(PreflightError::RootWithoutSandbox);
+        }
         warnings.push("Pods are NOT sandboxed (sandbox: none): every task can read and change whatever this user can.".to_owned());
         return Ok(PreflightReport {
             bwrap: None,

@@ -157,24 +157,34 @@ pub fn container(
         .unwrap_or_else(|| "/".to_owned());
 
     let aliases = host_aliases(pod);
-    let mounts = mounts(
-        image,
-        container,
-        environment.volumes,
-        &env,
-        &rootfs::Base {
-            hostname: &hostname,
-            uid,
-            gid,
-            host_aliases: &aliases,
-        },
-    )?;
+    let confined = !matches!(environment.confinement, Confinement::None);
+    let base = rootfs::Base {
+        hostname: &hostname,
+        uid,
+        gid,
+        host_aliases: &aliases,
+    };
+    let volumes = mounts::of_container(container, environment.volumes, &env)?;
+    let mounts = mounts(image, volumes, confined.then_some(&base))?;
+    if !confined {
+        // Without a network of its own, the container reaches the services where they really are.
+        for service in &config.services {
+            let (listen, target) = (service.listen.to_string(), service.target.to_string());
+            env.values_mut()
+                .for_each(|value| *value = value.replace(&listen, &target));
+        }
+    }
     let limits = Limits {
         memory: fields::limit_millis(container, "memory").map(|millis| millis.div_ceil(1000)),
         cpu_millis: fields::limit_millis(container, "cpu"),
         pids: config.pod_pids_limit,
     };
     let pod_uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    let mut cgroup = environment.cgroups.plan(pod_uid, &container.name, limits);
+    if !confined {
+        // Outside a user namespace of its own, this limit would count every process of the user.
+        cgroup.process_limit = None;
+    }
     Ok(ContainerPlan {
         argv,
         env: env.into_iter().collect(),
@@ -185,7 +195,7 @@ pub fn container(
         host: environment.host,
         confinement: environment.confinement.clone(),
         mounts,
-        cgroup: environment.cgroups.plan(pod_uid, &container.name, limits),
+        cgroup,
         log: LogPlan {
             path: log,
             max_bytes: config.container_log_max_size,
@@ -238,12 +248,9 @@ fn host_aliases(pod: &Pod) -> Vec<(IpAddr, Vec<String>)> {
 
 fn mounts(
     image: &ImageConfig,
-    container: &Container,
-    volumes: &BTreeMap<String, volumes::Source>,
-    env: &BTreeMap<String, String>,
-    base: &rootfs::Base<'_>,
+    volumes: Vec<Mount>,
+    base: Option<&rootfs::Base<'_>>,
 ) -> Result<Vec<Mount>, PlanError> {
-    let volumes = mounts::of_container(container, volumes, env)?;
     let mut targets: Vec<String> = image.binds.iter().map(|bind| bind.target.clone()).collect();
     targets.extend(volumes.iter().filter_map(|mount| match mount {
         Mount::Bind { target, .. } | Mount::Tmpfs { target, .. } | Mount::File { target, .. } => {
@@ -251,8 +258,10 @@ fn mounts(
         }
         _ => None,
     }));
-    let mut mounts = rootfs::base(base);
-    rootfs::make_room(&mut mounts, &targets).map_err(PlanError::config)?;
+    let mut mounts = base.map(rootfs::base).unwrap_or_default();
+    if base.is_some() {
+        rootfs::make_room(&mut mounts, &targets).map_err(PlanError::config)?;
+    }
     let mut binds: Vec<_> = image
         .binds
         .iter()

@@ -24,6 +24,7 @@
 pub mod bwrap;
 pub mod cgroup;
 pub mod netns;
+pub mod plain;
 pub mod plan;
 pub mod process;
 pub mod rootfs;

@@ -12,7 +12,7 @@ use nix::sys::signal::SigSet;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::node::sandbox::plan::{CgroupPlan, Confinement, ContainerPlan, PodNamespaces};
-use crate::node::sandbox::{bwrap, netns, staging};
+use crate::node::sandbox::{bwrap, netns, plain, staging};
 
 /// A started container.
 #[derive(Debug)]
@@ -29,13 +29,13 @@ pub(super) struct Launched {
 ///
 /// # Errors
 /// Says in words what failed; nothing runs then.
-pub(super) fn launch(plan: &ContainerPlan) -> io::Result<Launched> {
+pub(super) fn launch(plan: &ContainerPlan, folder: &Path) -> io::Result<Launched> {
     match &plan.confinement {
         Confinement::Bubblewrap {
             program,
             namespaces,
         } => launch_confined(plan, program, namespaces),
-        Confinement::None => launch_plain(plan),
+        Confinement::None => launch_plain(&plain::without_mounts(plan, folder)?),
     }
 }
 

@@ -98,7 +98,7 @@ impl<'a> Container<'a> {
         mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         dir.write_launching()?;
-        let mut launched = child::launch(plan)?;
+        let mut launched = child::launch(plan, &dir.path().join("files"))?;
         let stdout = launched
             .child
             .stdout

@@ -30,6 +30,9 @@ pub enum Error {
     /// The password of the first administrator cannot be used.
     #[error("the first administrator's password cannot be used: {0}")]
     AdminPassword(String),
+    /// Passwords cannot be hashed at all.
+    #[error("passwords cannot be hashed on this machine: {0}")]
+    Hashing(String),
     /// A file of the configuration cannot be read.
     #[error("{what} cannot be read from {}", path.display())]
     File {

@@ -25,7 +25,7 @@ use crate::tasks::states::TaskStates;
 /// Runs a gateway until `shutdown`.
 ///
 /// # Errors
-/// [`Error::PartEnded`] when a part has ended that should not have.
+/// [`Error::Hashing`] when passwords cannot be hashed here, [`Error::PartEnded`] when a part has ended that should not have.
 pub async fn run(
     listener: TcpListener,
     parts: Parts,
@@ -33,7 +33,7 @@ pub async fn run(
 ) -> Result<(), Error> {
     let passwords = Passwords::new()
         .await
-        .map_err(|error| Error::AdminPassword(error.to_string()))?;
+        .map_err(|error| Error::Hashing(error.to_string()))?;
     let (repositories, feed) = Repositories::new();
     let app = Arc::new(App {
         reader: Reader::new(Arc::clone(&parts.live), Arc::clone(&parts.archive)),

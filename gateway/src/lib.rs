@@ -15,6 +15,7 @@ mod error;
 pub mod gateway;
 pub mod http;
 pub mod metrics;
+pub mod process;
 pub mod streams;
 pub mod tasks;
 

@@ -15,7 +15,8 @@ use crate::app::App;
 /// How many changes wait at most; past that the recorder waits.
 pub const QUEUE: usize = 1024;
 const PARALLEL: usize = 8;
-const RETRY: Duration = Duration::from_millis(500);
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(15);
 
 /// A change of the list of finalizers, from the list as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +95,7 @@ async fn make(tasks: &Api<CodexTask>, change: &Change) {
     let patch = serde_json::json!({
         "metadata": { "resourceVersion": change.resource_version, "finalizers": change.finalizers }
     });
+    let mut wait = FIRST_RETRY;
     loop {
         let result =
             call(tasks.patch(&change.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
@@ -102,7 +104,8 @@ async fn make(tasks: &Api<CodexTask>, change: &Change) {
             Err(error) if is_outdated(&error) => return,
             Err(error) => {
                 tracing::warn!(task.name = %change.name, %error, "the finalizer cannot be changed; trying again");
-                tokio::time::sleep(RETRY).await;
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LAST_RETRY);
             }
         }
     }

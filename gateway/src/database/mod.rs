@@ -38,7 +38,7 @@ pub async fn connect(url: &SecretString) -> Result<PgPool, Error> {
     let options = PgConnectOptions::from_str(url.expose_secret())
         .map_err(|_| Error::DatabaseUrl)?
         .application_name("codex-gateway")
-        .log_statements(tracing::log::LevelFilter::Trace);
+        .log_statements(log::LevelFilter::Trace);
     migrate(&options).await?;
     // No statement of the gateway is slow; one that hangs must not hold a connection for ever.
     let options = options.options([

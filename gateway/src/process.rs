@@ -1,0 +1,44 @@
+//! What the program is to the system that runs it: its log, its ready line and its signals.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Logs JSON to standard error; `RUST_LOG` says how much.
+pub fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Says on standard output where the gateway listens.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn announce(address: SocketAddr) -> std::io::Result<()> {
+    let ready = serde_json::json!({ "ready": true, "url": format!("http://{address}") });
+    writeln!(std::io::stdout(), "{ready}")
+}
+
+/// Passes SIGTERM and SIGINT on as a request to stop, and then leaves the end to the gateway.
+///
+/// # Errors
+/// When the signals cannot be received.
+pub async fn stop_on_signals(shutdown: &CancellationToken) -> std::io::Result<Infallible> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    shutdown.cancel();
+    std::future::pending().await
+}

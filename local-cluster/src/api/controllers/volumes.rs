@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::RETRY;
-use super::feed::{Change, Feed};
+use super::feed::Feed;
 use super::gc::ignore_missing;
 use crate::api::Api;
 use crate::api::error::ApiError;
@@ -25,9 +25,8 @@ const VOLUMES: &str = "persistentvolumes";
 
 pub(super) async fn run(api: Arc<Api>) {
     let mut feed = Feed::new(&api, Some(&[CLAIMS, VOLUMES]));
-    while let Some(change) = feed.next().await {
-        let resync = matches!(change, Change::Resync(_));
-        if let Err(error) = sweep(&api, resync).await {
+    while feed.next().await.is_some() {
+        if let Err(error) = sweep(&api).await {
             tracing::warn!(%error, "binding a claim failed; trying again");
             feed.reset();
             tokio::select! {
@@ -38,7 +37,7 @@ pub(super) async fn run(api: Arc<Api>) {
     }
 }
 
-async fn sweep(api: &Api, resync: bool) -> Result<(), ApiError> {
+async fn sweep(api: &Api) -> Result<(), ApiError> {
     let served = api.catalog.served();
     let find = |plural| {
         served
@@ -53,9 +52,6 @@ async fn sweep(api: &Api, resync: bool) -> Result<(), ApiError> {
     }
     for volume in api.store.list(VOLUMES, None).items {
         release(api, &volumes, &volume).await?;
-    }
-    if resync {
-        tracing::debug!("looked at all claims and volumes");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! API server and node as one process, with Pods as plain processes: their sandbox has tests of its own.
+//! API server and node as one process. Bubblewrap is found by `CODEX_BWRAP`, the path or the npm package.
 
 use http::Method;
 use nix::sys::signal::Signal;
@@ -12,7 +12,6 @@ async fn pods_outlive_kill_9_and_end_with_the_cluster_when_that_is_wanted() {
     let dir = tempfile::tempdir().unwrap();
     let settings = |stop: bool| {
         json!({
-            "sandbox": "none",
             "images": {"codex-runner:local": {}},
             "stop_pods_on_exit": stop,
         })

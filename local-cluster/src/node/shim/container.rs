@@ -1,30 +1,24 @@
 //! `shim container`: runs one container to its end.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::child::{self, Launched};
 use super::log_writer::{LogWriter, Stream};
+use super::pump::copy;
 use super::state::{ContainerDir, Exit, Outcome, Started};
 use crate::node::sandbox::bwrap::MESSAGE_PREFIX;
 use crate::node::sandbox::plan::{ContainerPlan, ProcessId};
 use crate::node::sandbox::process;
-
-/// How long output is still read after the container's last process has ended.
-const DRAIN: Duration = Duration::from_secs(2);
-/// How often the kernel's count of out-of-memory kills is looked at, where a group cannot be told to die as one.
-const OOM_CHECK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(dir: PathBuf) -> io::Result<()> {
     let dir = ContainerDir::new(dir);
@@ -67,22 +61,23 @@ fn run_plan(dir: &ContainerDir, plan: &ContainerPlan) -> Outcome {
     })
 }
 
-struct Container<'a> {
-    dir: &'a ContainerDir,
-    plan: &'a ContainerPlan,
-    launched: Launched,
-    signals: SignalFd,
-    log: LogWriter,
-    stdout: Option<File>,
-    stderr: Option<File>,
-    status: Option<BufReader<File>>,
+/// A container while it runs.
+pub(super) struct Container<'a> {
+    pub(super) dir: &'a ContainerDir,
+    pub(super) plan: &'a ContainerPlan,
+    pub(super) launched: Launched,
+    pub(super) signals: SignalFd,
+    pub(super) log: LogWriter,
+    pub(super) stdout: Option<File>,
+    pub(super) stderr: Option<File>,
+    pub(super) status: Option<BufReader<File>>,
     /// The container's first process, once it is known.
-    init: Option<ProcessId>,
-    reported_code: Option<i32>,
-    first_error: Vec<u8>,
-    out_of_memory: bool,
-    terminated: bool,
-    kill_at: Option<Instant>,
+    pub(super) init: Option<ProcessId>,
+    pub(super) reported_code: Option<i32>,
+    pub(super) first_error: Vec<u8>,
+    pub(super) out_of_memory: bool,
+    pub(super) terminated: bool,
+    pub(super) kill_at: Option<Instant>,
 }
 
 impl<'a> Container<'a> {
@@ -170,55 +165,6 @@ impl<'a> Container<'a> {
         Ok(self.outcome(status))
     }
 
-    fn wait(&self) -> io::Result<Ready> {
-        let watched = [
-            Some(self.signals.as_fd()),
-            self.stdout.as_ref().map(AsFd::as_fd),
-            self.stderr.as_ref().map(AsFd::as_fd),
-            self.status.as_ref().map(|status| status.get_ref().as_fd()),
-        ];
-        let mut set: Vec<PollFd<'_>> = watched
-            .iter()
-            .flatten()
-            .map(|fd: &BorrowedFd<'_>| PollFd::new(*fd, PollFlags::POLLIN))
-            .collect();
-        match poll(&mut set, self.timeout()) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let mut answers = set
-            .iter()
-            .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
-        let mut ready = watched
-            .map(|fd| fd.is_some() && answers.next().unwrap_or(false))
-            .into_iter();
-        let mut next = || ready.next().unwrap_or(false);
-        Ok(Ready {
-            signal: next(),
-            stdout: next(),
-            stderr: next(),
-            status: next(),
-        })
-    }
-
-    fn timeout(&self) -> PollTimeout {
-        let kill = self
-            .kill_at
-            .map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
-        let memory = (self
-            .plan
-            .cgroup
-            .groups
-            .iter()
-            .any(|group| group.oom_events.is_some())
-            && !self.out_of_memory)
-            .then_some(OOM_CHECK);
-        match kill.into_iter().chain(memory).min() {
-            Some(time) => PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX),
-            None => PollTimeout::NONE,
-        }
-    }
-
     /// Always true, so that it can end a loop over signals.
     fn take_signal(&mut self, number: u32) -> bool {
         if number == Signal::SIGTERM as u32 {
@@ -252,7 +198,7 @@ impl<'a> Container<'a> {
     }
 
     /// Reads one report of bubblewrap; several may be waiting in the buffer.
-    fn read_status(&mut self) -> io::Result<()> {
+    pub(super) fn read_status(&mut self) -> io::Result<()> {
         let Some(mut status) = self.status.take() else {
             return Ok(());
         };
@@ -322,25 +268,9 @@ impl<'a> Container<'a> {
         Ok(())
     }
 
-    fn copy_stderr(&mut self, buffer: &mut [u8]) {
-        let Some(pipe) = &mut self.stderr else { return };
-        match pipe.read(buffer) {
-            Ok(0) => self.stderr = None,
-            Ok(length) => {
-                let bytes = &buffer[..length];
-                if self.first_error.len() < 1024 {
-                    self.first_error
-                        .extend_from_slice(bytes.get(..1024).unwrap_or(bytes));
-                }
-                report_disk(self.log.write(Stream::Stderr, bytes));
-            }
-            Err(error) => report_disk(Err(error)),
-        }
-    }
-
     /// With version 1 of control groups, the kernel kills the largest process and leaves the rest of the container in an
     /// undefined state. Kubernetes treats a container as one (`memory.oom.group` in version 2), so the rest follows.
-    fn check_memory(&mut self) {
+    pub(super) fn check_memory(&mut self) {
         if !self.out_of_memory
             && self
                 .plan
@@ -352,40 +282,6 @@ impl<'a> Container<'a> {
             self.out_of_memory = true;
             self.kill();
         }
-    }
-
-    fn drain(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        let until = Instant::now() + DRAIN;
-        if self.status.is_some() {
-            self.read_status()?;
-        }
-        while (self.stdout.is_some() || self.stderr.is_some()) && Instant::now() < until {
-            let mut set: Vec<PollFd<'_>> = [&self.stdout, &self.stderr]
-                .into_iter()
-                .flatten()
-                .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
-                .collect();
-            if poll(
-                &mut set,
-                PollTimeout::try_from(DRAIN).unwrap_or(PollTimeout::MAX),
-            )? == 0
-            {
-                break;
-            }
-            let mut answers = set
-                .iter()
-                .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
-            let stdout = self.stdout.is_some() && answers.next().unwrap_or(false);
-            let stderr = self.stderr.is_some() && answers.next().unwrap_or(false);
-            if stdout {
-                copy(&mut self.stdout, Stream::Stdout, &mut self.log, buffer);
-            }
-            if stderr {
-                self.copy_stderr(buffer);
-            }
-        }
-        self.check_memory();
-        Ok(())
     }
 
     fn outcome(&self, status: ExitStatus) -> Outcome {
@@ -406,28 +302,5 @@ impl<'a> Container<'a> {
             code: if self.out_of_memory { 137 } else { code },
             out_of_memory: self.out_of_memory,
         }
-    }
-}
-
-struct Ready {
-    signal: bool,
-    stdout: bool,
-    stderr: bool,
-    status: bool,
-}
-
-fn copy(pipe: &mut Option<File>, stream: Stream, log: &mut LogWriter, buffer: &mut [u8]) {
-    let Some(file) = pipe else { return };
-    match file.read(buffer) {
-        Ok(0) => *pipe = None,
-        Ok(length) => report_disk(log.write(stream, &buffer[..length])),
-        Err(error) => report_disk(Err(error)),
-    }
-}
-
-/// A full disk must not stop the container's output from being read, or the container would hang.
-fn report_disk(result: io::Result<()>) {
-    if let Err(error) = result {
-        eprintln!("shim: lost output of the container: {error}");
     }
 }

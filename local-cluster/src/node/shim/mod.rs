@@ -18,6 +18,7 @@ mod child;
 mod container;
 pub mod log_writer;
 mod network;
+mod pump;
 pub mod state;
 
 pub use network::{NETWORK_LOCK, NETWORK_STATE, NetworkState};

@@ -40,7 +40,8 @@ pub struct HostAlias {
 #[command(
     name = "codex-operator",
     version,
-    about = "Turns CodexTasks into Pods and follows their logs."
+    about = "Turns CodexTasks into Pods and follows their logs.",
+    args_override_self = true
 )]
 pub struct Config {
     /// Namespace of the tasks.

@@ -201,3 +201,6 @@ impl<'a> Turns<'a> {
         self.heap.pop().map(|Reverse((_, user))| user)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -294,3 +294,6 @@ fn runner_lost(pod: Option<&PodFacts>) -> Outcome {
     );
     Outcome::error(reasons::RUNNER_LOST, message.trim_end().to_owned())
 }
+
+#[cfg(test)]
+mod tests;

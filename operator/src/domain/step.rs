@@ -376,3 +376,6 @@ fn after_the_end(now: Timestamp, situation: &Situation) -> Step {
         time => Step::Wait(time),
     }
 }
+
+#[cfg(test)]
+mod tests;

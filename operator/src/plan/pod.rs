@@ -330,3 +330,6 @@ fn dns(config: &Config) -> (Option<String>, Option<PodDNSConfig>) {
     };
     (Some("None".into()), Some(config))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,79 @@
-//! To be written.
+//! A store for archives that fails.
+
+use codex_crds::{Phase, conditions, meta};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::support::{World, condition, lines, whole};
+
+fn says_unavailable(task: &codex_crds::CodexTask) -> bool {
+    task.status
+        .as_ref()
+        .and_then(|status| condition(status, conditions::ARCHIVED))
+        .is_some_and(|archived| {
+            archived.status == "False" && archived.reason == "StorageUnavailable"
+        })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_stays_until_its_log_is_archived() {
+    let world = World::new().await;
+    // A file where the folder should be.
+    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    let _operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    runner.line("kept");
+    runner.exit(0);
+    runner.terminate(0).await;
+    let task = world.until(&id, "unavailable", says_unavailable).await;
+    assert_eq!(task.phase(), Phase::Running);
+    let pod = world.node.pods().get(&format!("codex-{id}")).await.unwrap();
+    assert!(pod.metadata.deletion_timestamp.is_none());
+
+    std::fs::remove_file(world.setup.archive()).unwrap();
+    let status = world.until_phase(&id, Phase::Completed).await;
+    assert_eq!(
+        condition(&status, conditions::ARCHIVED).unwrap().status,
+        "True"
+    );
+    let frames = world.archived(&id).await;
+    whole(&frames);
+    assert_eq!(lines(&frames), ["kept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_can_give_the_log_up() {
+    let world = World::new().await;
+    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    let _operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    runner.exit(0);
+    world.until(&id, "unavailable", says_unavailable).await;
+    world.delete(&id).await;
+    let patch = json!({"metadata": {"annotations": {meta::FORCE_FINISH_ANNOTATION: "true"}}});
+    world
+        .tasks
+        .patch(&id, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .unwrap();
+    world.until_gone(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patience_with_the_archive_ends() {
+    let mut world = World::new().await;
+    world.setup.flag("--archive-deadline-seconds=1");
+    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    let _operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    runner.exit(0);
+    let status = world.until_phase(&id, Phase::Completed).await;
+    assert!(status.archive.is_none() && status.archived_at.is_none());
+    assert_eq!(
+        condition(&status, conditions::ARCHIVED).unwrap().status,
+        "False"
+    );
+}

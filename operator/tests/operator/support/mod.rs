@@ -26,7 +26,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything that a test needs.
 pub struct World {
-    pub cluster: Cluster,
+    /// Stops when it is dropped.
+    _cluster: Cluster,
     pub node: FakeNode,
     pub setup: Setup,
     pub client: Client,
@@ -43,7 +44,7 @@ impl World {
         let setup = Setup::new(cluster.kubeconfig_path_for("operator"));
         let world = Self {
             tasks: Api::namespaced(client.clone(), NAMESPACE),
-            cluster,
+            _cluster: cluster,
             node,
             setup,
             client,

@@ -147,6 +147,18 @@ impl FakeNode {
             .unwrap();
     }
 
+    /// Waits until a Pod is being deleted, or gone, and says that it does not run any more.
+    pub async fn until_deleted(&self, name: &str) {
+        let pods = self.pods();
+        let deleted = eventually(async || match pods.get_opt(name).await.unwrap() {
+            Some(pod) if pod.metadata.deletion_timestamp.is_none() => None,
+            _ => Some(()),
+        })
+        .await;
+        assert!(deleted.is_some(), "nobody deletes the Pod {name}");
+        self.confirm_deletion(name).await;
+    }
+
     /// Says that a deleted Pod does not run any more.
     pub async fn confirm_deletion(&self, name: &str) {
         let _ = self
@@ -308,25 +320,40 @@ async fn read_log(
     });
     let changes = log.state.subscribe();
     let reader = (changes, 0_usize, log);
-    let stream = futures::stream::unfold(reader, move |(mut changes, mut at, log)| async move {
-        loop {
-            let state = changes.borrow_and_update().clone();
-            if state.cuts != cuts {
-                return None;
-            }
-            at = at.max(state.rotated);
-            if let Some((written, line)) = state.lines.get(at) {
-                at += 1;
-                if query.since_time.is_some_and(|since| *written < since) {
-                    continue;
+    let stream =
+        futures::stream::unfold(reader, move |(mut changes, mut at, log)| async move {
+            loop {
+                let has_ended =
+                    {
+                        let state = changes.borrow_and_update();
+                        if state.cuts != cuts {
+                            return None;
+                        }
+                        at = at.max(state.rotated);
+                        let next = state.lines[at.min(state.lines.len())..].iter().position(
+                            |(written, _)| query.since_time.is_none_or(|since| *written >= since),
+                        );
+                        if let Some(skipped) = next {
+                            // As much as there is goes out at once, as from a file.
+                            let from = at + skipped;
+                            let to = state.lines.len().min(from + 256);
+                            let chunk: Vec<u8> = state.lines[from..to]
+                                .iter()
+                                .flat_map(|(_, line)| line.iter().copied())
+                                .collect();
+                            at = to;
+                            drop(state);
+                            return Some((
+                                Ok::<_, std::io::Error>(Bytes::from(chunk)),
+                                (changes, at, log),
+                            ));
+                        }
+                        state.has_ended
+                    };
+                if has_ended || changes.changed().await.is_err() {
+                    return None;
                 }
-                let line = line.clone();
-                return Some((Ok::<_, std::io::Error>(line), (changes, at, log)));
             }
-            if state.has_ended || changes.changed().await.is_err() {
-                return None;
-            }
-        }
-    });
+        });
     Response::new(Body::from_stream(stream))
 }

@@ -112,6 +112,11 @@ impl Operator {
     }
 
     fn start_with(setup: &Setup, checkpoints: Arc<dyn Checkpoints>) -> Self {
+        // RUST_LOG shows what the operator does; without it only a failed test shows warnings.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -135,7 +135,7 @@ async fn a_pod_is_started_once_wherever_the_node_is_killed() {
     cluster.stop_node().await;
     let pods = 12;
     let script =
-        "echo run >> /control/runs; echo run; while ! test -e /control/stop; do sleep 0.01; done";
+        "echo run >> /control/runs; echo run; while ! test -e /control/stop; do sleep 0.3; done";
     for round in 0..pods {
         let mut victim = start_victim(&cluster);
         let name = format!("pod-{round}");

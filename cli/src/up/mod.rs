@@ -31,6 +31,7 @@ mod supervisor;
 use std::{
     process::ExitCode,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -47,6 +48,9 @@ use self::{
 };
 use crate::commands::up::UpArgs;
 
+/// Signals within this time are one.
+const SAME_WISH: Duration = Duration::from_millis(400);
+
 /// Starts everything, stays until a signal, and stops everything.
 ///
 /// # Errors
@@ -54,7 +58,10 @@ use crate::commands::up::UpArgs;
 pub async fn run(args: UpArgs) -> Result<ExitCode, UpError> {
     let progress = Progress;
     let mut signals = Signals::new()?;
-    let prepared = Prepared::new(args, progress).await?;
+    let prepared = tokio::select! {
+        prepared = Prepared::new(args, progress) => prepared?,
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
     let shared = Arc::new(Shared {
         board: Board::new(prepared.layout.run_file(), progress),
         ports: Mutex::new(Ports::open(prepared.layout.ports_file())),
@@ -134,9 +141,7 @@ async fn stop_gently(
         };
         tokio::select! {
             () = tasks => {}
-            () = signals.next() => {
-                shared.kill.cancel();
-            }
+            () = signals.next() => kill_all(shared),
         }
     }
     stop_parts(signals, shared, supervisor).await;
@@ -147,9 +152,14 @@ async fn stop_parts(signals: &mut Signals, shared: &Shared, supervisor: &Supervi
     let mut stop = std::pin::pin!(supervisor.stop());
     tokio::select! {
         () = &mut stop => return,
-        () = signals.next() => shared.kill.cancel(),
+        () = signals.next() => kill_all(shared),
     }
     stop.await;
+}
+
+fn kill_all(shared: &Shared) {
+    shared.progress.line("killing what has not stopped");
+    shared.kill.cancel();
 }
 
 /// The signals that end `up`. A terminal that is closed counts: there is nobody to press Ctrl-C any more.
@@ -157,6 +167,7 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    last: Option<Instant>,
 }
 
 impl Signals {
@@ -171,14 +182,23 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hangup: listen(SignalKind::hangup())?,
+            last: None,
         })
     }
 
+    /// Waits for a signal. One that follows another at once is the same wish: `timeout`, npm and some shells send each twice, to the
+    /// process and to its group.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+                _ = self.hangup.recv() => {}
+            }
+            let before = self.last.replace(Instant::now());
+            if before.is_none_or(|before| before.elapsed() > SAME_WISH) {
+                return;
+            }
         }
     }
 }

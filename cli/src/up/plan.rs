@@ -130,12 +130,24 @@ impl Plan<'_> {
             "images": {
                 RUNNER_IMAGE: {
                     "binds": binds,
-                    "env": {"PATH": "/usr/local/bin:/usr/bin:/bin"},
+                    "env": self.image_env(),
                     "entrypoint": ["/usr/local/bin/codex-runner"],
                 }
             },
             "services": [{"listen": POD_PROXY_IN_POD, "target": pod_proxy}],
         })
+    }
+
+    /// The environment that the image brings.
+    fn image_env(&self) -> Value {
+        let mut env = json!({"PATH": "/usr/local/bin:/usr/bin:/bin"});
+        if self.args.insecure_no_sandbox {
+            // The runner's own defaults, spelled out: without a sandbox the node has to put the real paths in their place.
+            env["CODEX_BIN"] = "/opt/codex/bin/codex".into();
+            env["CODEX_WORKSPACE"] = "/workspace".into();
+            env["CODEX_HOME"] = "/codex-home".into();
+        }
+        env
     }
 
     /// The local cluster: API server and node. Pods live in processes of their own and survive it.

@@ -203,13 +203,17 @@ impl Starter<'_> {
         model: &Model,
         allow_list: &AllowList,
     ) -> Result<(Cluster, PathBuf), UpError> {
+        let file = self.layout.secret("upstream.key");
         let (upstream, key) = match model {
             Model::Upstream { key, .. } => {
-                let file = self.layout.secret("upstream.key");
                 write_private(&file, key.expose_secret().as_bytes())?;
                 (self.plan.args.upstream_url.to_string(), file)
             }
             Model::Demo { .. } => {
+                // A key that is not used any more must not lie around.
+                if file.exists() {
+                    std::fs::remove_file(&file).map_err(file_error("remove", &file))?;
+                }
                 let line = self
                     .part(self.ports(|ports| self.plan.demo_model(ports)))
                     .await?;

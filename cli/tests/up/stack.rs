@@ -126,7 +126,11 @@ impl Stack {
 
     /// Stops it as Ctrl-C does; returns whether it was content, and what it said.
     pub fn stop(&mut self) -> (bool, String) {
-        kill(Pid::from_raw(self.up.id().cast_signed()), Signal::SIGINT).unwrap();
+        // Twice, as `timeout` and npm do; it must count as one.
+        for _ in 0..2 {
+            kill(Pid::from_raw(self.up.id().cast_signed()), Signal::SIGINT).unwrap();
+            thread::sleep(Duration::from_millis(20));
+        }
         let mut status = None;
         until("up to stop", || {
             status = self.up.try_wait().unwrap();

@@ -38,8 +38,26 @@ async fn node_to_be_killed() {
     node.run(client, CancellationToken::new()).await.unwrap();
 }
 
-fn start_victim(cluster: &NodeCluster) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A node in a process of its own.
+struct Victim(Child);
+
+impl Victim {
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // A failed test must not leave it behind.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start_victim(cluster: &NodeCluster) -> Victim {
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "node_to_be_killed", "--nocapture"])
         .env("NODE_TO_BE_KILLED", cluster.node_folder())
         .env(
@@ -48,7 +66,8 @@ fn start_victim(cluster: &NodeCluster) -> Child {
         )
         .stdout(Stdio::null())
         .spawn()
-        .unwrap()
+        .unwrap();
+    Victim(child)
 }
 
 const COUNTS: &str = "number=0; while ! test -e /control/stop; do number=$((number + 1)); echo $number; sleep 0.01; done; exit 5";
@@ -77,8 +96,7 @@ async fn pods_outlive_a_killed_node_and_are_adopted() {
     cluster.wait_for_phase("quick", "Running").await;
     let process = shims(&cluster.pod_folder(&pod));
     assert_eq!(process.len(), 2, "{process:?}");
-    victim.kill().unwrap();
-    victim.wait().unwrap();
+    victim.kill();
 
     // One Pod ends while there is no node, the other goes on.
     std::fs::write(cluster.pod_folder(&quick).join("volumes/control/stop"), "").unwrap();
@@ -144,8 +162,7 @@ async fn a_pod_is_started_once_wherever_the_node_is_killed() {
         // Killed a little later in its start each time: from before the first folder to after the container runs.
         poll(|| folder.exists(), "the Pod's folder").await;
         tokio::time::sleep(Duration::from_millis(round * 3)).await;
-        victim.kill().unwrap();
-        victim.wait().unwrap();
+        victim.kill();
     }
     cluster.start_node().await;
     for round in 0..pods {

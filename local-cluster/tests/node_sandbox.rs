@@ -71,7 +71,7 @@ grep -q '^Seccomp:.2$' /proc/self/status || bad "no seccomp filter"
 for process in /proc/[0-9]*; do
   case "$(tr '\0' ' ' < $process/cmdline 2>/dev/null)" in ''|*bash*|*tr*) ;; *) bad "sees process $process" ;; esac
 done
-for path in /root/* /home /opt /srv /mnt /boot /sys /var/lib /var/log /etc/shadow /etc/ssl/private /run/* /old_root /work; do
+for path in /root/* /home /opt /srv /mnt /boot /sys /var/lib /var/log /etc/shadow /etc/ssl/private /run/*; do
   [ -e "$path" ] && bad "sees $path"
 done
 for path in / /usr /usr/bin /etc /dev /tmp /var /var/tmp /run /proc /proc/sys /root; do

@@ -56,13 +56,13 @@ fn rotate(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
-/// The last lines of a log, indented, and where the rest is.
+/// The last lines of a log behind byte `from`, indented, and where the rest is.
 #[must_use]
-pub fn tail(path: &Path) -> String {
+pub fn tail(path: &Path, from: u64) -> String {
     let read = || -> io::Result<String> {
         let mut file = File::open(path)?;
         let length = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES).max(from)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -119,12 +119,14 @@ mod tests {
             .map(|number| format!("line {number}\n"))
             .collect();
         fs::write(&path, text).unwrap();
-        let shown = tail(&path);
+        let shown = tail(&path, 0);
         assert_eq!(shown.lines().count(), TAIL_LINES + 1);
         assert!(
             shown.contains("    line 19999\n") && !shown.contains("line 19984\n"),
             "{shown}"
         );
-        assert!(tail(&dir.path().join("none")).contains("the whole log"));
+        let end = fs::metadata(&path).unwrap().len();
+        assert_eq!(tail(&path, end - 11).lines().next(), Some("    line 19999"));
+        assert!(tail(&dir.path().join("none"), 0).contains("the whole log"));
     }
 }

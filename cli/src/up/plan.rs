@@ -274,7 +274,11 @@ impl Plan<'_> {
         program: &std::path::Path,
         listens: Vec<Listen>,
     ) -> ProcessSpec {
-        let mut env = vec![("PATH", OsString::from("/usr/local/bin:/usr/bin:/bin"))];
+        let mut env = vec![
+            ("PATH", OsString::from("/usr/local/bin:/usr/bin:/bin")),
+            // Their output goes into files.
+            ("NO_COLOR", "1".into()),
+        ];
         let wanted = |name| Some((name, std::env::var_os(name)?));
         env.extend(
             ["RUST_LOG", "RUST_BACKTRACE"]

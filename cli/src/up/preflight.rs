@@ -125,6 +125,21 @@ pub fn check_namespaces(bwrap: &Path) -> Result<(), UpError> {
     )))
 }
 
+/// Warns of Pods without a sandbox.
+///
+/// # Errors
+/// For root: such Pods would own the machine.
+pub fn check_no_sandbox(progress: Progress) -> Result<(), UpError> {
+    if geteuid().is_root() {
+        return Err(UpError::NoNamespaces(
+            "--insecure-no-sandbox is not for root, whose Pods would own the machine: start this as another user".into(),
+        ));
+    }
+    progress
+        .warn("--insecure-no-sandbox: tasks run as plain processes and can do whatever you can");
+    Ok(())
+}
+
 fn namespace_hints() -> String {
     let value = |name: &str| {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));

@@ -78,9 +78,7 @@ impl Prepared {
         preflight::check_disk(layout.root(), progress)?;
         match &programs.bwrap {
             Some(bwrap) => preflight::check_namespaces(bwrap)?,
-            None => progress.warn(
-                "--insecure-no-sandbox: tasks run as plain processes and can do whatever you can",
-            ),
+            None => preflight::check_no_sandbox(progress)?,
         }
         let demo = match (&model, args.demo_model) {
             (Model::Upstream { .. }, _) => DemoMode::Off,

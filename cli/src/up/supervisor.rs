@@ -72,6 +72,8 @@ impl Supervisor {
         let title = spec.title;
         let shared = Arc::clone(&self.shared);
         let shown = log.clone();
+        // Only what this start adds to the log explains it.
+        let from = log.metadata().map_or(0, |found| found.len());
         let part = Part {
             spec,
             log,
@@ -87,7 +89,7 @@ impl Supervisor {
         let failed = |reason: String| UpError::NotStarted {
             title,
             reason,
-            log: logs::tail(&shown),
+            log: logs::tail(&shown, from),
         };
         match announced.await {
             Ok(result) => result.map_err(failed),

@@ -14,6 +14,8 @@ pub fn start_log() {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
+        // A request is one span; the list would only say the same again.
+        .with_span_list(false)
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();

@@ -24,8 +24,10 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// How many connections one gateway takes at most.
 const MAX_CONNECTIONS: u32 = 16;
+/// How many connections stay open, so that a burst after silence does not have to wait for new ones.
+const MIN_CONNECTIONS: u32 = 4;
 /// How long a request waits for a connection before it is answered with 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the start waits for a database that is still starting itself.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -47,6 +49,7 @@ pub async fn connect(url: &SecretString) -> Result<PgPool, Error> {
         ("idle_in_transaction_session_timeout", "15s"),
     ]);
     Ok(PgPoolOptions::new()
+        .min_connections(MIN_CONNECTIONS)
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options))

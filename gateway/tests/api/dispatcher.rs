@@ -174,3 +174,23 @@ async fn a_resource_that_is_there_already_is_as_good() {
     settled(&world).await;
     assert_eq!(admin.task(&id).await["status"], "queued");
 }
+
+/// The gateway dies after it settled the row and before it passed the cancel on: the resource shows that it was not told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_that_got_lost_is_passed_on_again() {
+    let mut world = World::start().await;
+    let admin = world.admin().await;
+    let id = world.submitted(&admin).await;
+    settled(&world).await;
+    world.gateway.take().unwrap().kill();
+    sqlx::query("UPDATE tasks SET cancel_requested_at = now()")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    world.gateway = Some(crate::support::process::Gateway::start(world.setup.clone()).await);
+    until("the CodexTask to be canceled", async || {
+        world.resource(&id).await.spec.cancel.then_some(())
+    })
+    .await;
+    settled(&world).await;
+}

@@ -72,7 +72,8 @@ pub struct Config {
     #[arg(long, env = "CODEX_MAX_RUNNING_PER_USER", default_value_t = 5)]
     pub max_running_per_user: usize,
     /// Whether repositories may be folders of the node.
-    #[arg(long, env = "CODEX_ALLOW_HOST_PATH", default_value_t = false, action = clap::ArgAction::Set)]
+    #[arg(long, env = "CODEX_ALLOW_HOST_PATH", default_value = "false", action = clap::ArgAction::Set,
+        value_parser = clap::builder::BoolishValueParser::new())]
     pub allow_host_path: bool,
     /// Environment variables that tasks may set: names, or beginnings followed by `*`.
     #[arg(
@@ -117,7 +118,8 @@ pub struct Config {
     #[arg(long, env = "CODEX_RUNTIME_CLASS")]
     pub runtime_class: Option<String>,
     /// Whether Pods get user namespaces of their own; the cluster must support them.
-    #[arg(long, env = "CODEX_USER_NAMESPACES", default_value_t = false, action = clap::ArgAction::Set)]
+    #[arg(long, env = "CODEX_USER_NAMESPACES", default_value = "false", action = clap::ArgAction::Set,
+        value_parser = clap::builder::BoolishValueParser::new())]
     pub user_namespaces: bool,
     /// Names that Pods know without DNS: `10.0.0.7=pod-proxy,...`. Pods get no DNS when the pod proxy is reached without it.
     #[arg(long, env = "CODEX_HOST_ALIASES", value_delimiter = ',')]

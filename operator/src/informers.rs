@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use codex_crds::{CodexRepository, CodexTask, meta};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Api, Resource};
@@ -19,16 +21,18 @@ use crate::admission::Admission;
 use crate::follow::Wake;
 use crate::reconcile::{Context, strip_task};
 
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+
 /// Watches tasks.
 pub async fn watch_tasks(context: Arc<Context>, writer: Writer<CodexTask>, wake: Wake) {
     let admission: Arc<Admission> = Arc::clone(&context.admission);
-    let forget_missing = |store: &Store<CodexTask>| {
-        let present: HashSet<String> = store
-            .state()
-            .iter()
-            .filter_map(|task| task.metadata.uid.clone())
-            .collect();
-        context.memories.retain(|uid| present.contains(uid));
+    // Nearly all tasks that go are finished and left nothing; one whose finalizers were removed by hand did.
+    let forget = |is_gone: &(dyn Fn(&str) -> bool + Sync)| {
+        for (task, pod_uid) in context.memories.forget(is_gone) {
+            let linger = context.config.live_linger();
+            context.logs.release(&task, pod_uid.as_deref(), linger);
+        }
     };
     let mut events = stream(
         context.task_api.clone(),
@@ -48,11 +52,19 @@ pub async fn watch_tasks(context: Arc<Context>, writer: Writer<CodexTask>, wake:
             }
             Ok(Event::Delete(task)) => {
                 if let Some(uid) = &task.metadata.uid {
-                    context.memories.forget(uid);
+                    forget(&|gone| gone == uid);
                 }
             }
             Ok(Event::Init) => {}
-            Ok(Event::InitDone) => forget_missing(&context.tasks),
+            Ok(Event::InitDone) => {
+                let present: HashSet<String> = context
+                    .tasks
+                    .state()
+                    .iter()
+                    .filter_map(|task| task.metadata.uid.clone())
+                    .collect();
+                forget(&|uid| !present.contains(uid));
+            }
             Err(error) => tracing::warn!(%error, "the watch of tasks broke; it is made again"),
         }
         admission.poke();
@@ -116,7 +128,34 @@ where
         + 'static,
 {
     watch(api, config)
-        .default_backoff()
+        .backoff(WatchBackoff::default())
         .modify(modify)
         .into_stream()
+}
+
+/// Pauses between tries to watch: short at first, because a server on the same machine is back within a second.
+#[derive(Default)]
+struct WatchBackoff {
+    tries: u32,
+}
+
+impl Iterator for WatchBackoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.tries.min(10));
+        self.tries = self.tries.saturating_add(1);
+        // Many operators of one cluster should not come back in step.
+        Some(
+            pause
+                .min(LAST_PAUSE)
+                .mul_f64(rand::random_range(0.75..1.25)),
+        )
+    }
+}
+
+impl Backoff for WatchBackoff {
+    fn reset(&mut self) {
+        self.tries = 0;
+    }
 }

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use codex_crds::CodexTask;
 use futures::StreamExt as _;
@@ -34,6 +35,9 @@ use crate::{informers, live, preflight};
 const QUEUE: usize = 4096;
 /// How many passes happen at once.
 const CONCURRENCY: u16 = 32;
+
+/// How long passes may take to end on shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// What is needed to run.
 pub struct Options {
@@ -213,7 +217,7 @@ async fn control(
 ) {
     let queue = ReceiverStream::new(queue)
         .map(Ok::<_, Infallible>)
-        .take_until(shutdown.cancelled_owned());
+        .take_until(shutdown.clone().cancelled_owned());
     let passes = applier(
         |task, context| Box::pin(reconcile::reconcile(task, context)),
         reconcile::retry,
@@ -222,8 +226,7 @@ async fn control(
         queue,
         controller::Config::default().concurrency(CONCURRENCY),
     );
-    passes
-        .for_each(|result| {
+    let passes = passes.for_each(|result| {
             // Failed passes are told by `retry`.
             if let Err(controller::Error::ObjectNotFound(reference)) = result {
                 let context = Arc::clone(&work.context);
@@ -235,6 +238,13 @@ async fn control(
                 });
             }
             futures::future::ready(())
-        })
-        .await;
+        });
+    tokio::select! {
+        () = passes => {}
+        // An API that does not answer must not hold up the end; every step may be cut off anywhere.
+        () = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        } => tracing::warn!("passes over tasks were cut off"),
+    }
 }

@@ -28,6 +28,9 @@ const BATCH_BYTES: usize = 32 * 1024;
 /// How often a connection fails, after the container has ended, until what is missing counts as lost.
 const LAST_ATTEMPTS: u32 = 6;
 
+/// How often the log of an ended container is read to its end until it counts as one without end frame.
+const LAST_READINGS: u32 = 3;
+
 /// Times of the readers.
 #[derive(Clone, Copy, Debug)]
 pub struct FollowTiming {
@@ -54,7 +57,7 @@ impl Default for FollowTiming {
             idle: Duration::from_secs(60),
             idle_at_end: Duration::from_secs(5),
             first_pause: Duration::from_millis(50),
-            last_pause: Duration::from_secs(5),
+            last_pause: Duration::from_secs(2),
             open: Duration::from_secs(30),
             archive_pause: Duration::from_secs(1),
         }
@@ -148,8 +151,12 @@ impl Follower {
                     return LogState::Ended(end);
                 }
                 Stop::Eof if was_over => {
-                    tracing::info!(task.id = %task, frames = self.last, "the log of the task stops without an end frame");
-                    return LogState::Exhausted;
+                    // Node agents report trouble as text in an answer that looks fine, so one such answer proves little.
+                    failures_at_end += 1;
+                    if failures_at_end >= LAST_READINGS {
+                        tracing::info!(task.id = %task, frames = self.last, "the log of the task stops without an end frame");
+                        return LogState::Exhausted;
+                    }
                 }
                 Stop::Hole => continue,
                 Stop::Open {

@@ -186,13 +186,17 @@ impl Logs {
 
     /// Stops everything about a finished task, and removes its live log after `linger`.
     pub fn release(&self, task: &str, pod_uid: Option<&str>, linger: Duration) {
-        if let Some(follower) = pod_uid.and_then(|uid| lock(&self.followers).remove(uid)) {
+        let follower = pod_uid.and_then(|uid| lock(&self.followers).remove(uid));
+        let archiver = lock(&self.archivers).remove(task);
+        if follower.is_none() && archiver.is_none() {
+            return;
+        }
+        if let Some(follower) = follower {
             follower.stop.cancel();
         }
-        let Some(archiver) = lock(&self.archivers).remove(task) else {
-            return;
-        };
-        archiver.stop.cancel();
+        if let Some(archiver) = archiver {
+            archiver.stop.cancel();
+        }
         let live = Arc::clone(&self.stores.live);
         let task = task.to_owned();
         self.supervisor.spawn("the removal of a live log", async move {

@@ -16,6 +16,8 @@ const LAST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 /// What is remembered about one task.
 #[derive(Default)]
 pub(super) struct Memory {
+    /// Its id.
+    pub id: String,
     /// The task as the last write left it.
     pub latest: Option<Arc<CodexTask>>,
     /// The UID of its Pod.
@@ -78,14 +80,12 @@ impl Memories {
         use_it(memories.entry(uid.to_owned()).or_default())
     }
 
-    /// Forgets every task for which `is_there` says no.
-    pub fn retain(&self, is_there: impl Fn(&str) -> bool) {
-        self.lock().retain(|uid, _| is_there(uid));
-    }
-
-    /// Forgets a task.
-    pub fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+    /// Forgets the tasks for which `is_gone` says yes; answers with their ids and the UIDs of their Pods.
+    pub fn forget(&self, is_gone: impl Fn(&str) -> bool) -> Vec<(String, Option<String>)> {
+        self.lock()
+            .extract_if(|uid, _| is_gone(uid))
+            .map(|(_, memory)| (memory.id, memory.pod_uid))
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Memory>> {

@@ -4,6 +4,7 @@
 
 mod apply;
 mod context;
+mod create;
 mod memory;
 mod orphans;
 mod pods;

@@ -1,5 +1,10 @@
 //! The operator from the outside: a real API server in this process, and a node that the tests play.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the support code is test code too, but clippy only knows functions marked as tests"
+)]
+
 mod support;
 
 mod archive;

@@ -160,7 +160,7 @@ async fn a_pod_that_cannot_start_is_given_up() {
     let name = format!("codex-{id}");
     world.node.until_bound(&name).await;
     let waiting = json!({"waiting": {"reason": "ErrImagePull", "message": "no such image"}});
-    let status = json!({"phase": "Pending", "containerStatuses": [container(waiting)]});
+    let status = json!({"phase": "Pending", "containerStatuses": [container(&waiting)]});
     world.node.status(&name, status).await;
     let deleting =
         |pod: &k8s_openapi::api::core::v1::Pod| pod.metadata.deletion_timestamp.is_some();

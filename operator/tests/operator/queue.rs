@@ -117,3 +117,25 @@ async fn many_tasks_of_several_users_all_run_within_the_limits() {
         done.insert(next);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_goes_on_after_an_outage_of_the_api() {
+    let mut world = World::new().await;
+    world.setup.flag("--max-running=1");
+    let _operator = world.start();
+    let first = world.submit(json!({"prompt": "Hello"})).await;
+    world.node.until_bound(&format!("codex-{first}")).await;
+    let second = world.submit(json!({"prompt": "Hello"})).await;
+    world
+        .until(&second, "first place", |task| place(task) == Some(1))
+        .await;
+    world.restart_api().await;
+    world.cancel(&first).await;
+    let is_deleting =
+        |pod: &k8s_openapi::api::core::v1::Pod| pod.metadata.deletion_timestamp.is_some();
+    let name = format!("codex-{first}");
+    world.node.until(&name, "deleted", is_deleting).await;
+    world.node.confirm_deletion(&name).await;
+    world.until_phase(&first, Phase::Canceled).await;
+    world.node.until_bound(&format!("codex-{second}")).await;
+}

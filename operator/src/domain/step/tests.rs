@@ -152,7 +152,7 @@ fn a_pod_that_does_not_start_is_given_up_in_the_end() {
         Step::Wait(Some(at(316)))
     );
     assert_eq!(
-        step(317, &situation(bound)).clone(),
+        step(317, &situation(bound)),
         Step::Conclude(outcome::never_started(
             Some(&PodFacts {
                 is_bound: true,
@@ -200,7 +200,7 @@ fn a_cancel_is_recorded_before_it_acts() {
     assert_eq!(step(7, &recorded), Step::LowerDeadline(7));
     let lowered = Situation {
         is_deadline_lowered: true,
-        ..recorded.clone()
+        ..recorded
     };
     assert_eq!(step(8, &lowered), Step::Wait(Some(at(50))));
     assert_eq!(step(50, &lowered), Step::DeletePod(Some(0)));

@@ -1,5 +1,10 @@
 //! What the planned Pod looks like, and that it is as restricted as promised.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "literals of JSON read better without borrows"
+)]
+
 use std::sync::Arc;
 
 use clap::Parser as _;

@@ -27,7 +27,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Everything that a test needs.
 pub struct World {
     /// Stops when it is dropped.
-    _cluster: Cluster,
+    cluster: Option<Cluster>,
     pub node: FakeNode,
     pub setup: Setup,
     pub client: Client,
@@ -44,7 +44,7 @@ impl World {
         let setup = Setup::new(cluster.kubeconfig_path_for("operator"));
         let world = Self {
             tasks: Api::namespaced(client.clone(), NAMESPACE),
-            _cluster: cluster,
+            cluster: Some(cluster),
             node,
             setup,
             client,
@@ -53,6 +53,12 @@ impl World {
             .repository("demo", json!({"hostPath": {"path": "/srv/demo"}}))
             .await;
         world
+    }
+
+    /// The API server ends and comes back. Nobody serves logs any more then.
+    pub async fn restart_api(&mut self) {
+        let cluster = self.cluster.take().unwrap();
+        self.cluster = Some(cluster.restart().await);
     }
 
     pub async fn repository(&self, name: &str, source: Value) {

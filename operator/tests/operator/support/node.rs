@@ -126,7 +126,7 @@ impl FakeNode {
             json!({
                 "phase": "Running",
                 "startTime": now,
-                "containerStatuses": [container(json!({"running": {"startedAt": now}}))],
+                "containerStatuses": [container(&json!({"running": {"startedAt": now}}))],
             }),
         )
         .await;
@@ -178,7 +178,7 @@ impl FakeNode {
 }
 
 /// What a container status looks like, around its state.
-pub fn container(state: Value) -> Value {
+pub fn container(state: &Value) -> Value {
     json!({
         "name": "codex", "ready": false, "restartCount": 0, "image": "codex-runner:local",
         "imageID": "", "state": state,
@@ -288,7 +288,7 @@ impl Writer {
         let now = now();
         let mut status = json!({
             "phase": if code == 0 { "Succeeded" } else { "Failed" },
-            "containerStatuses": [container(json!({"terminated": {
+            "containerStatuses": [container(&json!({"terminated": {
                 "exitCode": code, "reason": reason, "startedAt": now, "finishedAt": now,
             }}))],
         });

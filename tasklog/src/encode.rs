@@ -183,12 +183,10 @@ mod tests {
             let mut joiner = Joiner::default();
             let mut hasher = FrameHasher::default();
             let mut found = Vec::new();
-            let mut next = 1;
-            for line in wire.split_inclusive(|b| *b == b'\n') {
+            for (next, line) in (1..).zip(wire.split_inclusive(|b| *b == b'\n')) {
                 prop_assert!(line.len() <= MAX_FRAME_BYTES);
                 let frame = parse_wire(line, "0123456789abcdef0123456789abcdef").unwrap();
                 prop_assert_eq!(frame.seq, next);
-                next += 1;
                 hasher.update(&frame);
                 if let Some(joined) = joiner.push(&frame) {
                     match joined.body {

@@ -17,6 +17,22 @@ pub enum LogError {
     /// The live log was removed; the archive has it.
     #[error("the live log of the task was removed")]
     Removed,
+    /// The frames before `first` are not in the live log any more; the archive has them.
+    #[error("the live log begins with frame {first}; read what is before it from the archive")]
+    Trimmed {
+        /// The number of the first frame that is still there, or will be the next to come.
+        first: u64,
+    },
+    /// The store holds as much as it may. Nothing is lost: the same frames are accepted as soon as older ones could be dropped.
+    #[error(
+        "the live log holds {bytes} bytes of at most {limit}; it takes more when frames of it are archived or other logs are removed, or with a higher limit"
+    )]
+    Full {
+        /// What is held now: of the task, or of all tasks where that is what counts.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The store cannot be reached now; a later try may succeed.
     #[error("the store of the log cannot be reached: {0}")]
     Unavailable(#[source] std::io::Error),

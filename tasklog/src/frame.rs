@@ -98,6 +98,17 @@ impl Frame {
         matches!(self.body, Body::End(_))
     }
 
+    /// About how many bytes the frame takes, for limits: its text and what is around it.
+    #[must_use]
+    pub(crate) fn weight(&self) -> u64 {
+        let text = match &self.body {
+            Body::Line { text, .. } | Body::Event { json: text, .. } => text.len(),
+            Body::End(end) => end.message.as_ref().map_or(0, String::len) + end.sha256.len(),
+            Body::Gap { .. } | Body::Beat => 0,
+        };
+        u64::try_from(text).unwrap_or(u64::MAX - 128) + 128
+    }
+
     /// The frame as one line of JSON without line end, with the nonce of the task where one is given.
     #[must_use]
     pub fn to_json(&self, nonce: Option<&str>) -> String {

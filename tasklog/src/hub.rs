@@ -25,6 +25,7 @@ enum Request {
 #[serde(untagged)]
 enum Reply {
     Last { last: u64 },
+    Trimmed { trimmed: u64 },
     Closed { closed: Closed },
 }
 

@@ -21,7 +21,7 @@ pub use error::LogError;
 pub use frame::{Body, End, Frame, ParseError, Stream, parse_wire};
 pub use hash::FrameHasher;
 pub use join::{Joined, JoinedBody, Joiner};
-pub use live::{FrameStream, LiveLog, LiveLogWriter};
+pub use live::{FrameStream, LiveLimits, LiveLog, LiveLogWriter};
 pub use memory::MemoryStore;
 pub use reader::Reader;
 

@@ -1,6 +1,7 @@
 //! The live store in the memory of one process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::error::LogError;
 use crate::frame::Frame;
-use crate::live::{FrameStream, LiveLog, LiveLogWriter};
+use crate::live::{FrameStream, LiveLimits, LiveLog, LiveLogWriter};
 
 /// How many frames a subscriber gets at once.
 const BATCH: usize = 256;
@@ -17,13 +18,28 @@ const BATCH: usize = 256;
 /// The live store in the memory of one process. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
+    limits: LiveLimits,
     logs: Arc<Mutex<HashMap<String, Arc<TaskLog>>>>,
+    total: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 struct TaskLog {
-    frames: Mutex<Vec<Arc<Frame>>>,
+    frames: Mutex<Frames>,
     state: watch::Sender<State>,
+    /// What all logs weigh. A removed log counts until its last reader is through.
+    total: Arc<AtomicU64>,
+}
+
+/// The frames of a log that are there.
+#[derive(Debug, Default)]
+struct Frames {
+    queue: VecDeque<Arc<Frame>>,
+    /// The last number that is not there any more.
+    dropped: u64,
+    /// The last number that is safe in the archive.
+    safe: u64,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +50,92 @@ enum State {
 }
 
 impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(limits: LiveLimits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
     /// All frames of a task that are there now.
     #[must_use]
     pub fn snapshot(&self, task: &str) -> Vec<Arc<Frame>> {
         let log = lock(&self.logs).get(task).cloned();
-        log.map(|log| lock(&log.frames).clone()).unwrap_or_default()
+        log.map(|log| lock(&log.frames).queue.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// What all logs weigh now, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 
     fn log(&self, task: &str) -> Arc<TaskLog> {
         Arc::clone(lock(&self.logs).entry(task.to_owned()).or_insert_with(|| {
             Arc::new(TaskLog {
-                frames: Mutex::new(Vec::new()),
+                frames: Mutex::default(),
                 state: watch::Sender::new(State::Open(0)),
+                total: Arc::clone(&self.total),
             })
         }))
+    }
+
+    /// Sets the bytes of a frame aside, where the limits allow it.
+    fn reserve(&self, log: &TaskLog, frames: &mut Frames, bytes: u64) -> Result<(), LogError> {
+        let LiveLimits { keep, task, total } = self.limits;
+        log.drop_safe(frames, |held| held + bytes > keep.min(task));
+        if frames.bytes + bytes > task {
+            return Err(LogError::Full {
+                bytes: frames.bytes,
+                limit: task,
+            });
+        }
+        let fits = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= total);
+        let reserve = || {
+            self.total
+                .try_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+        };
+        if let Err(held) = reserve() {
+            let needed = (held + bytes).saturating_sub(total);
+            let target = frames.bytes.saturating_sub(needed);
+            log.drop_safe(frames, |held| held > target);
+            reserve().map_err(|bytes| LogError::Full {
+                bytes,
+                limit: total,
+            })?;
+        }
+        frames.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl TaskLog {
+    /// Drops frames that are safe in the archive, as long as `is_over` says so of the bytes that are held.
+    fn drop_safe(&self, frames: &mut Frames, is_over: impl Fn(u64) -> bool) {
+        while is_over(frames.bytes) {
+            let Some(frame) = frames.queue.pop_front_if(|frame| frame.seq <= frames.safe) else {
+                return;
+            };
+            frames.dropped = frame.seq;
+            frames.bytes -= frame.weight();
+            self.total.fetch_sub(frame.weight(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for TaskLog {
+    fn drop(&mut self) {
+        let bytes = lock(&self.frames).bytes;
+        self.total.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Frames {
+    fn last(&self) -> u64 {
+        self.queue.back().map_or(self.dropped, |frame| frame.seq)
     }
 }
 
@@ -55,7 +143,7 @@ impl MemoryStore {
 impl LiveLog for MemoryStore {
     async fn last(&self, task: &str) -> Result<u64, LogError> {
         let log = lock(&self.logs).get(task).cloned();
-        Ok(log.map_or(0, |log| last_of(&lock(&log.frames))))
+        Ok(log.map_or(0, |log| lock(&log.frames).last()))
     }
 
     async fn subscribe(&self, task: &str, after: u64) -> Result<FrameStream, LogError> {
@@ -70,6 +158,10 @@ impl LiveLog for MemoryStore {
             after,
             ended: false,
         };
+        let (dropped, _) = subscriber.batch();
+        if after < dropped {
+            return Err(LogError::Trimmed { first: dropped + 1 });
+        }
         Ok(
             futures::stream::unfold(subscriber, |mut subscriber| async move {
                 let batch = subscriber.next().await?;
@@ -86,24 +178,47 @@ impl LiveLogWriter for MemoryStore {
         crate::check_task_id(task)?;
         let log = self.log(task);
         let mut stored = lock(&log.frames);
-        let mut last = last_of(&stored);
+        let mut refused = None;
         for frame in frames {
+            let last = stored.last();
             if frame.seq <= last {
                 continue;
             }
             if frame.first() > last + 1 {
-                log.state.send_replace(State::Open(last));
-                return Err(LogError::Hole {
+                refused = Some(LogError::Hole {
                     last,
                     found: frame.first(),
                 });
+                break;
             }
-            stored.push(Arc::clone(frame));
-            last = frame.seq;
+            if let Err(error) = self.reserve(&log, &mut stored, frame.weight()) {
+                refused = Some(error);
+                break;
+            }
+            stored.queue.push_back(Arc::clone(frame));
         }
+        let last = stored.last();
         drop(stored);
         log.state.send_replace(State::Open(last));
-        Ok(last)
+        refused.map_or(Ok(last), Err)
+    }
+
+    async fn trim(&self, task: &str, up_to: u64) -> Result<(), LogError> {
+        crate::check_task_id(task)?;
+        let log = self.log(task);
+        let mut frames = lock(&log.frames);
+        frames.safe = frames.safe.max(up_to);
+        if up_to > frames.last() {
+            log.drop_safe(&mut frames, |_| true);
+            frames.dropped = up_to;
+        } else {
+            log.drop_safe(&mut frames, |held| held > self.limits.keep);
+        }
+        let last = frames.last();
+        drop(frames);
+        // Also wakes who waits for frames that will not come here any more.
+        log.state.send_replace(State::Open(last));
+        Ok(())
     }
 
     async fn remove(&self, task: &str) -> Result<(), LogError> {
@@ -131,7 +246,11 @@ impl Subscriber {
         }
         loop {
             let state = *self.changes.borrow_and_update();
-            let batch = self.batch();
+            let (dropped, batch) = self.batch();
+            if self.after < dropped {
+                self.ended = true;
+                return Some(Err(LogError::Trimmed { first: dropped + 1 }));
+            }
             if let Some(last) = batch.last() {
                 self.after = last.seq;
                 self.ended = last.is_end();
@@ -144,10 +263,14 @@ impl Subscriber {
         }
     }
 
-    fn batch(&self) -> Vec<Arc<Frame>> {
+    /// The last number that is not there any more, and the next frames.
+    fn batch(&self) -> (u64, Vec<Arc<Frame>>) {
         let frames = lock(&self.log.frames);
-        let start = frames.partition_point(|frame| frame.seq <= self.after);
-        frames[start..].iter().take(BATCH).map(Arc::clone).collect()
+        let start = frames
+            .queue
+            .partition_point(|frame| frame.seq <= self.after);
+        let batch = frames.queue.range(start..).take(BATCH).cloned().collect();
+        (frames.dropped, batch)
     }
 }
 
@@ -158,14 +281,11 @@ impl Drop for Subscriber {
         let is_current = logs
             .get(&self.task)
             .is_some_and(|current| Arc::ptr_eq(current, &self.log));
-        if is_current && self.log.state.receiver_count() <= 1 && lock(&self.log.frames).is_empty() {
+        let is_unused = || lock(&self.log.frames).last() == 0;
+        if is_current && self.log.state.receiver_count() <= 1 && is_unused() {
             logs.remove(&self.task);
         }
     }
-}
-
-fn last_of(frames: &[Arc<Frame>]) -> u64 {
-    frames.last().map_or(0, |frame| frame.seq)
 }
 
 /// A panic elsewhere leaves these collections whole, so a poisoned lock is still usable.

@@ -134,6 +134,7 @@ fn parse(line: &str) -> Result<Frame, Option<LogError>> {
         Ok(Reply::Closed {
             closed: Closed::Removed,
         }) => Some(LogError::Removed),
+        Ok(Reply::Trimmed { trimmed }) => Some(LogError::Trimmed { first: trimmed }),
         _ => Some(LogError::Damaged(line.chars().take(80).collect())),
     })
 }

@@ -84,6 +84,7 @@ async fn answer(
             let mut frames = match store.subscribe(&task, after).await {
                 Ok(frames) => frames,
                 Err(LogError::InvalidTaskId(_)) => return close(&mut lines, Closed::Invalid).await,
+                Err(LogError::Trimmed { first }) => return trimmed(&mut lines, first).await,
                 Err(error) => return Err(error.into()),
             };
             loop {
@@ -102,12 +103,25 @@ async fn answer(
                     Some(Err(LogError::Removed)) => {
                         return close(&mut lines, Closed::Removed).await;
                     }
+                    Some(Err(LogError::Trimmed { first })) => {
+                        return trimmed(&mut lines, first).await;
+                    }
                     Some(Err(error)) => return Err(error.into()),
                     None => return close(&mut lines, Closed::End).await,
                 }
             }
         }
     }
+}
+
+async fn trimmed(
+    lines: &mut Framed<UnixStream, LinesCodec>,
+    first: u64,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    lines
+        .send(serde_json::to_string(&Reply::Trimmed { trimmed: first })?)
+        .await?;
+    Ok(())
 }
 
 async fn close(

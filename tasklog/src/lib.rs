@@ -15,7 +15,12 @@ mod live;
 mod memory;
 mod reader;
 
-pub use archive::{Archive, DirArchive};
+pub use archive::{
+    Archive, ArchiveLocation, ArchiveWriter, ChunkArchive, ChunkEntry, Chunking, DirArchive,
+    Folder, Manifest, ObjectStore,
+};
+#[cfg(feature = "s3")]
+pub use archive::{S3Config, S3Store};
 pub use encode::{EndReport, FrameEncoder, MAX_FRAME_BYTES};
 pub use error::LogError;
 pub use frame::{Body, End, Frame, ParseError, Stream, parse_wire};

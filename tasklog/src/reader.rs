@@ -1,4 +1,5 @@
-//! Everything after a number: from the archive where the task is finished, else live, without gap or repeat.
+//! Everything after a number, without gap or repeat: from the archive where the task is finished, else live, and what the live log
+//! does not have any more from the chunks that are uploaded already.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +9,14 @@ use tokio::sync::watch;
 
 use crate::archive::Archive;
 use crate::error::LogError;
-use crate::frame::Frame;
+use crate::frame::{Body, Frame};
 use crate::live::{FrameStream, LiveLog};
 
 const FIRST_RETRY: Duration = Duration::from_millis(20);
 const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// How many lines [`Reader::tail`] answers with at most.
+const MAX_TAIL: usize = 10_000;
 
 /// Reads the log of any task.
 #[derive(Clone)]
@@ -47,6 +51,170 @@ impl Reader {
         })
         .boxed()
     }
+
+    /// The frames of a task after number `after` that are there now; the stream ends with the last of them. The log of a
+    /// finished task comes out of the archive, that of a running one out of what is uploaded and the live log.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when a store cannot be reached. An error in the stream means that the rest is missing.
+    pub async fn record(&self, task: &str, after: u64) -> Result<FrameStream, LogError> {
+        if let Some(frames) = self.archive.read(task, after).await? {
+            return Ok(frames);
+        }
+        let live = self.live.last(task).await?;
+        let record = Record {
+            reader: self.clone(),
+            task: task.to_owned(),
+            after,
+            until: live,
+            source: None,
+            uploaded_first: live == 0,
+        };
+        let batches = futures::stream::try_unfold(record, |mut record| async move {
+            Ok(record.next().await?.map(|batch| (batch, record)))
+        });
+        Ok(batches.boxed())
+    }
+
+    /// The last `lines` lines and events of a task that are there now, at most 10,000, and the end frame where there is one.
+    /// Nothing that comes before them is read, but for the chunk that they begin in.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when a store cannot be reached, [`LogError::Damaged`] when the archive is not what it should be.
+    pub async fn tail(&self, task: &str, lines: usize) -> Result<Vec<Arc<Frame>>, LogError> {
+        let lines = lines.min(MAX_TAIL);
+        let last = self.last(task).await?;
+        // Most lines are one frame. One more, to see where the first of them begins, and the end frame.
+        let mut reach = lines as u64 + 2;
+        loop {
+            let after = last.saturating_sub(reach);
+            let mut frames: Vec<Arc<Frame>> = Vec::new();
+            let mut stream = self.record(task, after).await?;
+            while let Some(batch) = stream.next().await {
+                frames.extend(batch?);
+                // A log that grows must not be read for ever, nor be held whole.
+                if frames.last().is_some_and(|frame| frame.seq >= last) {
+                    break;
+                }
+            }
+            let ends = |frame: &&Arc<Frame>| match &frame.body {
+                Body::Line { more, .. } | Body::Event { more, .. } => !more,
+                Body::Gap { .. } => true,
+                Body::End(_) | Body::Beat => false,
+            };
+            let found = frames.iter().filter(ends).count();
+            if found > lines {
+                // The line before the first that is wanted ends where that one begins.
+                let before = frames.iter().enumerate().filter(|(_, frame)| ends(frame));
+                let cut = before.map(|(at, _)| at).nth(found - lines - 1);
+                frames.drain(..=cut.unwrap_or(0));
+                return Ok(frames);
+            }
+            if after == 0 {
+                return Ok(frames);
+            }
+            reach = reach.saturating_mul(2);
+        }
+    }
+
+    /// The number of the last frame that is there now.
+    async fn last(&self, task: &str) -> Result<u64, LogError> {
+        if let Some(manifest) = self.archive.manifest(task).await? {
+            return Ok(manifest.last);
+        }
+        let live = self.live.last(task).await?;
+        if live > 0 {
+            return Ok(live);
+        }
+        self.archive.uploaded(task).await
+    }
+}
+
+/// What is there now of a log that is not complete.
+struct Record {
+    reader: Reader,
+    task: String,
+    after: u64,
+    /// The last number that the live log had at the start.
+    until: u64,
+    source: Option<FrameStream>,
+    /// The live log is empty, so all there is stands in the archive.
+    uploaded_first: bool,
+}
+
+impl Record {
+    async fn next(&mut self) -> Result<Option<Vec<Arc<Frame>>>, LogError> {
+        loop {
+            let is_over = self.after >= self.until && !self.uploaded_first;
+            if is_over {
+                return Ok(None);
+            }
+            let Some(source) = &mut self.source else {
+                self.open().await?;
+                if self.source.is_none() {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let batch = match source.next().await {
+                Some(Ok(batch)) => batch,
+                Some(Err(LogError::Trimmed { .. } | LogError::Removed)) | None => {
+                    // What was read is continued elsewhere, if anything is missing.
+                    self.source = None;
+                    self.uploaded_first = false;
+                    continue;
+                }
+                Some(Err(error)) => return Err(error),
+            };
+            let mut fresh = Vec::with_capacity(batch.len());
+            for frame in batch {
+                if frame.seq <= self.after {
+                    continue;
+                }
+                if frame.first() > self.until && !self.uploaded_first {
+                    break;
+                }
+                self.after = frame.seq;
+                fresh.push(frame);
+            }
+            if !fresh.is_empty() {
+                return Ok(Some(fresh));
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), LogError> {
+        let Reader { live, archive } = &self.reader;
+        if self.uploaded_first {
+            self.source = archive.read_uploaded(&self.task, self.after).await?;
+            return Ok(());
+        }
+        // The log may have been completed and removed while it was read.
+        if let Some(frames) = archive.read(&self.task, self.after).await? {
+            self.source = Some(frames);
+            return Ok(());
+        }
+        match live.subscribe(&self.task, self.after).await {
+            Ok(frames) => self.source = Some(frames),
+            Err(LogError::Trimmed { first }) => {
+                self.source = archive.read_uploaded(&self.task, self.after).await?;
+                if self.source.is_none() {
+                    return Err(missing(self.after, first));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// Frames are dropped from the live log only once they are uploaded, so this passes, or somebody deleted a chunk.
+fn missing(after: u64, first: u64) -> LogError {
+    LogError::Unavailable(std::io::Error::other(format!(
+        "the frames {} to {} are neither live nor in the archive",
+        after + 1,
+        first.saturating_sub(1)
+    )))
 }
 
 struct Follower {
@@ -62,6 +230,8 @@ enum Source {
     None,
     Live(FrameStream),
     Archive(FrameStream),
+    /// Chunks of a log that is not complete; the live log has what follows.
+    Uploaded(FrameStream),
     Ended,
 }
 
@@ -84,6 +254,15 @@ impl Follower {
                     Some(Err(error)) => self.pause(&error).await,
                     None => self.source = Source::Ended,
                 },
+                Source::Uploaded(frames) => match frames.next().await {
+                    Some(Ok(batch)) => {
+                        if let Some(batch) = self.accept(batch) {
+                            return Some(Ok(batch));
+                        }
+                    }
+                    Some(Err(error)) => self.pause(&error).await,
+                    None => self.source = Source::None,
+                },
                 Source::Live(frames) => {
                     let is_finished = *self.finished.borrow_and_update();
                     tokio::select! {
@@ -93,6 +272,7 @@ impl Follower {
                                 return Some(Ok(batch));
                             },
                             Some(Err(LogError::Removed)) | None if is_finished => self.source = Source::None,
+                            Some(Err(LogError::Trimmed { first })) => self.catch_up(first).await,
                             Some(Err(error)) => self.pause(&error).await,
                             None => self.pause(&LogError::Removed).await,
                         },
@@ -111,7 +291,8 @@ impl Follower {
 
     async fn open(&mut self) {
         if *self.finished.borrow_and_update() {
-            match self.reader.archive.read(&self.task, self.after).await {
+            let archive = &self.reader.archive;
+            match archive.read(&self.task, self.after).await {
                 Ok(Some(frames)) => {
                     self.source = Source::Archive(frames);
                     return;
@@ -119,9 +300,27 @@ impl Follower {
                 Ok(None) => {}
                 Err(error) => return self.pause(&error).await,
             }
+            // An archive that was given up has no manifest, and yet what was uploaded until then.
+            if let Ok(0) = self.reader.live.last(&self.task).await
+                && let Ok(Some(frames)) = archive.read_uploaded(&self.task, self.after).await
+            {
+                self.source = Source::Uploaded(frames);
+                return;
+            }
         }
         match self.reader.live.subscribe(&self.task, self.after).await {
             Ok(frames) => self.source = Source::Live(frames),
+            Err(LogError::Trimmed { first }) => self.catch_up(first).await,
+            Err(error) => self.pause(&error).await,
+        }
+    }
+
+    /// The live log begins with `first`, and what is before is uploaded.
+    async fn catch_up(&mut self, first: u64) {
+        let archive = &self.reader.archive;
+        match archive.read_uploaded(&self.task, self.after).await {
+            Ok(Some(frames)) => self.source = Source::Uploaded(frames),
+            Ok(None) => self.pause(&missing(self.after, first)).await,
             Err(error) => self.pause(&error).await,
         }
     }

@@ -1,0 +1,23 @@
+//! Benchmarks of the streams, with their peers and their limits in the same run.
+//!
+//! `servers` are what is compared, each a process on a core of its own; `load` are the clients, which check every number; `drive` is one
+//! measurement, `rounds` repeats it for all servers in turn, and `workloads` are the benchmarks. Nothing leaves loopback.
+
+mod cli;
+mod drive;
+mod http;
+mod line;
+mod load;
+mod publish;
+mod report;
+mod rounds;
+mod servers;
+mod stats;
+mod system;
+mod workloads;
+
+use clap::Parser as _;
+
+fn main() -> anyhow::Result<()> {
+    cli::Cli::parse().run()
+}

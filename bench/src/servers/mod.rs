@@ -1,0 +1,77 @@
+//! The servers that are compared. Each runs as a process of its own.
+
+mod feed;
+mod naive;
+mod process;
+mod raw;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+pub(crate) use process::{Peers, Server};
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// What one writes first: axum `Sse` over a tokio broadcast, encoded per connection.
+    Naive,
+    /// nginx with the nchan module.
+    Nchan,
+    /// The limit: plain TCP, 256 lines a send, no HTTP after the first answer.
+    Raw,
+    /// The gateway's streams, flushed as SDKs and the command line want it.
+    Ours,
+    /// The same, flushed as UIs want it.
+    OursUi,
+}
+
+impl Kind {
+    /// As tables name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Naive => "naive (axum `Sse` + broadcast)",
+            Self::Nchan => "nginx + nchan",
+            Self::Raw => "raw TCP, 256 lines a send",
+            Self::Ours => "**ours**",
+            Self::OursUi => "**ours**, flushed for UIs",
+        }
+    }
+
+    /// Where clients of task 0 read.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Nchan => "/sub/0",
+            Self::Naive | Self::Raw | Self::Ours => "/stream/0",
+            Self::OursUi => "/stream/0?pace=ui",
+        }
+    }
+}
+
+/// Runs one of our own servers until standard input ends.
+///
+/// # Errors
+/// When it cannot listen.
+pub(crate) fn serve(kind: Kind) -> Result<()> {
+    match kind {
+        Kind::Naive => feed::run(naive::serve),
+        Kind::Raw => raw::run(),
+        Kind::Ours | Kind::OursUi => anyhow::bail!("not there yet"),
+        Kind::Nchan => anyhow::bail!("nginx is started by the benchmark itself"),
+    }
+}
+
+/// Where nginx and its module are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct NginxPaths {
+    /// The nginx program.
+    #[arg(long, env = "CODEX_BENCH_NGINX", default_value = "/usr/sbin/nginx")]
+    pub(crate) nginx: PathBuf,
+    /// The nchan module of the same nginx (Debian: libnginx-mod-nchan).
+    #[arg(
+        long,
+        env = "CODEX_BENCH_NCHAN_MODULE",
+        default_value = "/usr/lib/nginx/modules/ngx_nchan_module.so"
+    )]
+    pub(crate) nchan_module: PathBuf,
+}

@@ -15,6 +15,8 @@ use crate::auth::throttle::Throttle;
 use crate::auth::token::TokenKeys;
 use crate::cluster::repositories::Repositories;
 use crate::metrics::Metrics;
+use crate::streams::fanout::TaskStreams;
+use crate::streams::slots::Slots;
 use crate::tasks::states::TaskStates;
 
 /// What a gateway is made of; `main` makes it from the configuration, tests make it by hand.
@@ -48,6 +50,10 @@ pub struct Settings {
     pub proxy_hops: usize,
     /// A folder with the web client; without it the built-in page is served.
     pub web_dir: Option<PathBuf>,
+    /// How many streams one user may have open.
+    pub streams_per_user: usize,
+    /// How many streams may be open in all.
+    pub streams_total: usize,
 }
 
 impl Default for Settings {
@@ -59,6 +65,8 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             proxy_hops: 0,
             web_dir: None,
+            streams_per_user: 50,
+            streams_total: 10_000,
         }
     }
 }
@@ -75,6 +83,10 @@ pub struct App {
     pub archive: Arc<dyn Archive>,
     /// Joins the two.
     pub reader: Reader,
+    /// The streams of the tasks that somebody watches.
+    pub streams: TaskStreams,
+    /// How many streams may be open.
+    pub slots: Slots,
     /// The keys of access tokens.
     pub tokens: TokenKeys,
     /// Hashes and verifies passwords.
@@ -88,7 +100,7 @@ pub struct App {
     /// Wakes the dispatcher.
     pub outbox: Notify,
     /// Counters.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Settings.
     pub settings: Settings,
     /// Ends everything, streams included.

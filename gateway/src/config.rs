@@ -74,6 +74,12 @@ pub struct Config {
     /// A folder with the web client; without it a built-in page is served.
     #[arg(long, env = "CODEX_WEB_DIR")]
     pub web_dir: Option<PathBuf>,
+    /// How many streams one user may have open on this gateway; more are refused with 429.
+    #[arg(long, env = "CODEX_STREAMS_PER_USER", default_value_t = 50)]
+    pub streams_per_user: usize,
+    /// How many streams may be open on this gateway in all; more are refused with 429.
+    #[arg(long, env = "CODEX_STREAMS_TOTAL", default_value_t = 10_000)]
+    pub streams_total: usize,
 }
 
 /// The first administrator.
@@ -97,6 +103,8 @@ impl Config {
             cors_origins: self.origins()?,
             proxy_hops: self.proxy_hops,
             web_dir: self.web_dir.clone(),
+            streams_per_user: self.streams_per_user,
+            streams_total: self.streams_total,
         };
         let lifetime = Duration::from_secs(self.access_token_seconds);
         let live = self.live_store()?;

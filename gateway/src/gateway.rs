@@ -20,6 +20,8 @@ use crate::error::Error;
 use crate::http::handlers::users::check_email;
 use crate::http::{router, serve};
 use crate::metrics::Metrics;
+use crate::streams::fanout::{Options, Source, TaskStreams};
+use crate::streams::slots::Slots;
 use crate::tasks::states::TaskStates;
 
 /// Runs a gateway until `shutdown`.
@@ -35,8 +37,25 @@ pub async fn run(
         .await
         .map_err(|error| Error::Hashing(error.to_string()))?;
     let (repositories, feed) = Repositories::new();
+    let metrics = Arc::new(Metrics::default());
+    let reader = Reader::new(Arc::clone(&parts.live), Arc::clone(&parts.archive));
+    let source = Source {
+        reader: reader.clone(),
+        archive: Arc::clone(&parts.archive),
+    };
+    let streams = TaskStreams::new(
+        source,
+        Options::default(),
+        Arc::clone(&metrics),
+        shutdown.clone(),
+    );
     let app = Arc::new(App {
-        reader: Reader::new(Arc::clone(&parts.live), Arc::clone(&parts.archive)),
+        reader,
+        streams: streams.clone(),
+        slots: Slots::new(
+            parts.settings.streams_per_user,
+            parts.settings.streams_total,
+        ),
         pool: parts.pool,
         client: parts.client,
         live: parts.live,
@@ -47,7 +66,7 @@ pub async fn run(
         repositories,
         states: TaskStates::default(),
         outbox: Notify::new(),
-        metrics: Metrics::default(),
+        metrics,
         settings: parts.settings,
         shutdown: shutdown.clone(),
     });
@@ -66,6 +85,7 @@ pub async fn run(
         "watch of the repositories",
         Box::pin(feed.run(watched, shutdown.clone())),
     );
+    start("streams", Box::pin(async move { streams.ended().await }));
     start("dispatcher", Box::pin(dispatcher::run(Arc::clone(&app))));
     start(
         "recorder",

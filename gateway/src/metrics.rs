@@ -11,6 +11,10 @@ pub struct Metrics {
     pub streams_open: AtomicI64,
     /// Bytes of events that went into streams.
     pub stream_bytes: Counter,
+    /// Chunks that streams read from the store, because they began earlier than the ring of their task or did not keep up.
+    pub stream_store_chunks: Counter,
+    /// Streams that were refused because too many are open.
+    pub streams_refused: Counter,
     /// Logins that were refused.
     pub logins_refused: Counter,
     /// Tasks that were accepted.
@@ -38,7 +42,9 @@ impl Counter {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    /// How much it is now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -71,11 +77,21 @@ impl Metrics {
                 "codex_gateway_http_responses_total{{class=\"{class}\"}} {value}"
             );
         }
-        let counters: [(&str, &str, &Counter); 6] = [
+        let counters: [(&str, &str, &Counter); 8] = [
             (
                 "codex_gateway_stream_bytes_total",
                 "Bytes of events that went into streams.",
                 &self.stream_bytes,
+            ),
+            (
+                "codex_gateway_stream_store_chunks_total",
+                "Chunks that streams read from the store instead of memory.",
+                &self.stream_store_chunks,
+            ),
+            (
+                "codex_gateway_streams_refused_total",
+                "Streams that were refused because too many are open.",
+                &self.streams_refused,
             ),
             (
                 "codex_gateway_logins_refused_total",

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::auth::session::SessionError;
+use crate::streams::slots::Refused;
 use crate::tasks::validate::Invalid;
 
 /// Why a request failed, in the words of the API.
@@ -55,6 +56,9 @@ pub enum ApiError {
     /// Too many attempts.
     #[error("too many attempts; try again in {} seconds", seconds(*.0))]
     TooManyRequests(Duration),
+    /// Too many streams are open.
+    #[error(transparent)]
+    TooManyStreams(#[from] Refused),
     /// A store is away.
     #[error("{store} cannot be reached now; try again later")]
     Unavailable {
@@ -92,6 +96,7 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::TooManyStreams(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_streams"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -109,6 +114,8 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests(wait) => Some(seconds(*wait)),
+            // Nobody knows when a stream will end; this is long enough to close one, and to be noticed where a connection broke.
+            Self::TooManyStreams(_) => Some(5),
             Self::Unavailable { .. } | Self::TimedOut => Some(2),
             _ => None,
         }

@@ -67,9 +67,12 @@ impl FromRequestParts<Arc<App>> for Identity {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let Ok(origin) = Origin::from_request_parts(parts, app).await;
-        let token = bearer(parts).ok_or(ApiError::Unauthenticated(
-            "log in first, and send the access token as Authorization: Bearer",
-        ))?;
+        let token =
+            bearer(parts)
+                .or_else(|| subprotocol(parts))
+                .ok_or(ApiError::Unauthenticated(
+                    "log in first, and send the access token as Authorization: Bearer",
+                ))?;
         let refused = ApiError::Unauthenticated(
             "the access token is not good any more; refresh it or log in again",
         );
@@ -89,6 +92,24 @@ impl FromRequestParts<Arc<App>> for Identity {
         })
     }
 }
+
+/// Browsers cannot set the header of a WebSocket, but name subprotocols, and one of them may be `bearer.TOKEN`. A URL would be worse: it
+/// ends up in logs and histories.
+fn subprotocol(parts: &Parts) -> Option<&str> {
+    let upgrade = parts.headers.get(header::UPGRADE)?;
+    if !upgrade.as_bytes().eq_ignore_ascii_case(b"websocket") {
+        return None;
+    }
+    let offered = parts.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    offered
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|protocol| protocol.trim().strip_prefix(BEARER_PROTOCOL))
+}
+
+/// What stands before the token in the name of a subprotocol.
+pub const BEARER_PROTOCOL: &str = "bearer.";
 
 fn bearer(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;

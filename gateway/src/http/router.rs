@@ -14,7 +14,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::envelope::ApiError;
-use super::handlers::{auth, health, repositories, task_record, task_stream, tasks, users};
+use super::handlers::{
+    auth, health, repositories, task_record, task_stream, task_ws, tasks, users,
+};
 use super::{pages, request};
 use crate::app::App;
 
@@ -39,6 +41,7 @@ pub fn router(app: &Arc<App>) -> Router {
             get(tasks::get_task).delete(tasks::cancel_task),
         )
         .route("/api/tasks/{id}/stream", get(task_stream::stream_task))
+        .route("/api/tasks/{id}/ws", get(task_ws::watch_task))
         .route("/api/tasks/{id}/log", get(task_record::get_log))
         .route("/api/tasks/{id}/patch", get(task_record::get_patch))
         .route("/api/repositories", get(repositories::list_repositories))

@@ -27,6 +27,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How many connections are open at most; more wait in the queue of the kernel.
 const MAX_CONNECTIONS: usize = 20_000;
 
+/// What a connection reads ahead of a request, and what waits to be written to a client that does not read, in bytes. It is the longest
+/// header too.
+const MAX_BUFFER: usize = 64 * 1024;
+
 /// Serves until `shutdown`, and then lets requests finish for [`DRAIN`].
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let connections = TaskTracker::new();
@@ -86,6 +90,7 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -18,6 +18,9 @@ pub enum View {
     Raw,
 }
 
+/// How much memory an encoder keeps for the next events, in bytes.
+const KEPT: usize = 128 * 1024;
+
 /// Collects events as bytes.
 #[derive(Debug, Default)]
 pub struct Encoder {
@@ -94,6 +97,20 @@ impl Encoder {
     #[must_use]
     pub fn take(&mut self) -> Bytes {
         std::mem::take(&mut self.out).into()
+    }
+
+    /// The same, for bytes that stay: their memory is exactly as large as they are, and the encoder keeps its own.
+    #[must_use]
+    pub fn freeze(&mut self) -> Bytes {
+        let bytes = Bytes::copy_from_slice(&self.out);
+        self.out.clear();
+        self.out.shrink_to(KEPT);
+        bytes
+    }
+
+    /// How many milliseconds a client waits before it connects again. It stands in the event that comes next.
+    pub fn retry(&mut self, milliseconds: u32) {
+        let _ = writeln!(self.out, "retry: {milliseconds}");
     }
 
     /// A `status` event.

@@ -16,3 +16,5 @@ mod tasks_create;
 mod tasks_list;
 mod tasks_log;
 mod tasks_stream;
+mod tasks_stream_faults;
+mod tasks_ws;

@@ -5,5 +5,6 @@ pub mod health;
 pub mod repositories;
 pub mod task_record;
 pub mod task_stream;
+pub mod task_ws;
 pub mod tasks;
 pub mod users;

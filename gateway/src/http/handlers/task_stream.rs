@@ -1,4 +1,4 @@
-//! `GET /api/tasks/{id}/stream`: the live events of a task. The same session will serve WebSocket.
+//! `GET /api/tasks/{id}/stream`: the live events of a task.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, header};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::database::tasks;
@@ -14,7 +15,8 @@ use crate::http::envelope::ApiError;
 use crate::http::extract::{NO_TASK, Parameters, TaskId};
 use crate::http::identity::Identity;
 use crate::streams::encode::View;
-use crate::streams::session::{Request, Session, watch_task};
+use crate::streams::fanout::{EventBody, Pace, Request, Viewer};
+use crate::streams::oversight::{DatabaseOversight, watch_task};
 use crate::tasks::validate::Invalid;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -24,12 +26,13 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub struct StreamQuery {
     after: Option<String>,
     view: Option<String>,
+    pace: Option<String>,
 }
 
 /// `GET /api/tasks/{id}/stream`
 ///
 /// # Errors
-/// 400 for a number that is none, 404.
+/// 400 for a number that is none, 404, and 429 when too many streams are open.
 pub async fn stream_task(
     State(app): State<Arc<App>>,
     identity: Identity,
@@ -37,28 +40,43 @@ pub async fn stream_task(
     Parameters(query): Parameters<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let request = Request {
-        task: id,
-        viewer: identity.user_id,
-        after: after(&headers, query.after.as_deref())?,
-        view: view(query.view.as_deref())?,
-    };
-    if !tasks::is_visible(&app.pool, identity.scope(), id).await? {
-        return Err(NO_TASK);
-    }
-    let watch = watch_task(&app, id).await?.ok_or(NO_TASK)?;
-    let session = Session::new(Arc::clone(&app), request, watch).ok_or(NO_TASK)?;
-    let bytes = futures::stream::unfold(session, |mut session| async move {
-        let bytes = session.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(bytes), session))
-    });
+    let viewer = open(&app, &identity, id, &query, &headers).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
         // Proxies of the nginx family hold back what is not yet a full buffer.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((headers, Body::from_stream(bytes)).into_response())
+    Ok((headers, Body::new(EventBody::from(viewer))).into_response())
+}
+
+/// A viewer of a task, after all checks.
+pub(super) async fn open(
+    app: &Arc<App>,
+    identity: &Identity,
+    task: Uuid,
+    query: &StreamQuery,
+    headers: &HeaderMap,
+) -> Result<Viewer, ApiError> {
+    let request = Request {
+        task,
+        user: identity.user_id,
+        after: after(headers, query.after.as_deref())?,
+        view: view(query.view.as_deref())?,
+        pace: pace(query.pace.as_deref())?,
+    };
+    if !tasks::is_visible(&app.pool, identity.scope(), task).await? {
+        return Err(NO_TASK);
+    }
+    let slot = app.slots.take(identity.user_id).inspect_err(|refused| {
+        app.metrics.streams_refused.increment();
+        tracing::info!(user.id = %identity.user_id, %refused, "a stream is refused");
+    })?;
+    let watch = watch_task(app, task).await?.ok_or(NO_TASK)?;
+    let oversight = DatabaseOversight::of(app);
+    app.streams
+        .join(request, watch, &oversight, Some(slot))
+        .ok_or(NO_TASK)
 }
 
 /// A browser that connects again sends the header and the old query, so the header counts.
@@ -91,6 +109,17 @@ fn view(text: Option<&str>) -> Result<View, Invalid> {
         Some(_) => Err(Invalid {
             field: "view",
             message: "view must be typed or raw".to_owned(),
+        }),
+    }
+}
+
+fn pace(text: Option<&str>) -> Result<Pace, Invalid> {
+    match text {
+        None | Some("" | "fast") => Ok(Pace::Fast),
+        Some("ui") => Ok(Pace::Calm),
+        Some(_) => Err(Invalid {
+            field: "pace",
+            message: "pace must be fast or ui".to_owned(),
         }),
     }
 }

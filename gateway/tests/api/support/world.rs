@@ -38,7 +38,7 @@ pub struct World {
     /// A client with all rights.
     pub kube: kube::Client,
     cluster: Cluster,
-    _hub: DropGuard,
+    hub: Option<DropGuard>,
     _dir: tempfile::TempDir,
 }
 
@@ -54,13 +54,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let store = MemoryStore::default();
         let socket = dir.path().join("hub.sock");
-        let stop_hub = CancellationToken::new();
-        let listener = UnixListener::bind(&socket).unwrap();
-        tokio::spawn(hub::serve(
-            listener,
-            Arc::new(store.clone()),
-            stop_hub.clone(),
-        ));
+        let hub = start_hub(&socket, &store);
         let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig_path_for("gateway")).unwrap();
         let kubernetes =
             kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
@@ -87,7 +81,7 @@ impl World {
             store,
             kube,
             cluster,
-            _hub: stop_hub.drop_guard(),
+            hub: Some(hub),
             _dir: dir,
         }
     }
@@ -100,6 +94,17 @@ impl World {
     pub async fn replace_gateway(&mut self) {
         self.gateway.take().unwrap().kill();
         self.gateway = Some(Gateway::start(self.setup.clone()).await);
+    }
+
+    /// Cuts every connection to the live log, and refuses new ones.
+    pub fn kill_hub(&mut self) {
+        self.hub = None;
+        std::fs::remove_file(&self.setup.hub).unwrap();
+    }
+
+    /// Serves the live log again.
+    pub fn restart_hub(&mut self) {
+        self.hub = Some(start_hub(&self.setup.hub, &self.store));
     }
 
     /// Somebody who is not logged in.
@@ -199,6 +204,13 @@ impl World {
         self.resource(&id).await;
         id
     }
+}
+
+fn start_hub(socket: &std::path::Path, store: &MemoryStore) -> DropGuard {
+    let stop = CancellationToken::new();
+    let listener = UnixListener::bind(socket).unwrap();
+    tokio::spawn(hub::serve(listener, Arc::new(store.clone()), stop.clone()));
+    stop.drop_guard()
 }
 
 pub fn line(seq: u64) -> Arc<Frame> {

@@ -6,6 +6,9 @@ pub enum LogError {
     /// The id is not one of a task.
     #[error("{0:?} is not the id of a task")]
     InvalidTaskId(String),
+    /// A store is not configured in a way that can work.
+    #[error("{0}")]
+    Setting(String),
     /// The frames to append do not follow what is there.
     #[error("frame {found} cannot follow frame {last}; append the frames between them first")]
     Hole {

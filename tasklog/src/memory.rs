@@ -40,6 +40,8 @@ struct Frames {
     /// The last number that is safe in the archive.
     safe: u64,
     bytes: u64,
+    /// The store has forgotten this log; whoever still holds it only reads.
+    is_detached: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +75,32 @@ impl MemoryStore {
         self.total.load(Ordering::Relaxed)
     }
 
-    fn log(&self, task: &str) -> Arc<TaskLog> {
-        Arc::clone(lock(&self.logs).entry(task.to_owned()).or_insert_with(|| {
+    /// The log of a task, made where there is none, and the subscription that keeps it from being forgotten while it is empty.
+    fn log(&self, task: &str) -> (Arc<TaskLog>, watch::Receiver<State>) {
+        let mut logs = lock(&self.logs);
+        let log = logs.entry(task.to_owned()).or_insert_with(|| {
             Arc::new(TaskLog {
                 frames: Mutex::default(),
                 state: watch::Sender::new(State::Open(0)),
                 total: Arc::clone(&self.total),
             })
-        }))
+        });
+        (Arc::clone(log), log.state.subscribe())
+    }
+
+    /// Changes the frames of a task's log, and tells its readers.
+    fn change<T>(&self, task: &str, change: impl Fn(&TaskLog, &mut Frames) -> T) -> T {
+        loop {
+            let (log, _kept) = self.log(task);
+            let mut frames = lock(&log.frames);
+            if frames.is_detached {
+                // It was removed since it was looked up; the next look finds or makes another.
+                continue;
+            }
+            let changed = change(&log, &mut frames);
+            log.state.send_replace(State::Open(frames.last()));
+            return changed;
+        }
     }
 
     /// Sets the bytes of a frame aside, where the limits allow it.
@@ -148,8 +168,7 @@ impl LiveLog for MemoryStore {
 
     async fn subscribe(&self, task: &str, after: u64) -> Result<FrameStream, LogError> {
         crate::check_task_id(task)?;
-        let log = self.log(task);
-        let changes = log.state.subscribe();
+        let (log, changes) = self.log(task);
         let subscriber = Subscriber {
             store: self.clone(),
             task: task.to_owned(),
@@ -176,54 +195,44 @@ impl LiveLog for MemoryStore {
 impl LiveLogWriter for MemoryStore {
     async fn append(&self, task: &str, frames: &[Arc<Frame>]) -> Result<u64, LogError> {
         crate::check_task_id(task)?;
-        let log = self.log(task);
-        let mut stored = lock(&log.frames);
-        let mut refused = None;
-        for frame in frames {
-            let last = stored.last();
-            if frame.seq <= last {
-                continue;
+        self.change(task, |log, stored| {
+            for frame in frames {
+                let last = stored.last();
+                if frame.seq <= last {
+                    continue;
+                }
+                if frame.first() > last + 1 {
+                    return Err(LogError::Hole {
+                        last,
+                        found: frame.first(),
+                    });
+                }
+                self.reserve(log, stored, frame.weight())?;
+                stored.queue.push_back(Arc::clone(frame));
             }
-            if frame.first() > last + 1 {
-                refused = Some(LogError::Hole {
-                    last,
-                    found: frame.first(),
-                });
-                break;
-            }
-            if let Err(error) = self.reserve(&log, &mut stored, frame.weight()) {
-                refused = Some(error);
-                break;
-            }
-            stored.queue.push_back(Arc::clone(frame));
-        }
-        let last = stored.last();
-        drop(stored);
-        log.state.send_replace(State::Open(last));
-        refused.map_or(Ok(last), Err)
+            Ok(stored.last())
+        })
     }
 
     async fn trim(&self, task: &str, up_to: u64) -> Result<(), LogError> {
         crate::check_task_id(task)?;
-        let log = self.log(task);
-        let mut frames = lock(&log.frames);
-        frames.safe = frames.safe.max(up_to);
-        if up_to > frames.last() {
-            log.drop_safe(&mut frames, |_| true);
-            frames.dropped = up_to;
-        } else {
-            log.drop_safe(&mut frames, |held| held > self.limits.keep);
-        }
-        let last = frames.last();
-        drop(frames);
-        // Also wakes who waits for frames that will not come here any more.
-        log.state.send_replace(State::Open(last));
+        self.change(task, |log, frames| {
+            frames.safe = frames.safe.max(up_to);
+            if up_to > frames.last() {
+                log.drop_safe(frames, |_| true);
+                frames.dropped = up_to;
+            } else {
+                log.drop_safe(frames, |held| held > self.limits.keep);
+            }
+        });
         Ok(())
     }
 
     async fn remove(&self, task: &str) -> Result<(), LogError> {
         let removed = lock(&self.logs).remove(task);
         if let Some(log) = removed {
+            let mut frames = lock(&log.frames);
+            frames.is_detached = true;
             log.state.send_replace(State::Removed);
         }
         Ok(())
@@ -281,8 +290,12 @@ impl Drop for Subscriber {
         let is_current = logs
             .get(&self.task)
             .is_some_and(|current| Arc::ptr_eq(current, &self.log));
-        let is_unused = || lock(&self.log.frames).last() == 0;
-        if is_current && self.log.state.receiver_count() <= 1 && is_unused() {
+        if !is_current || self.log.state.receiver_count() > 1 {
+            return;
+        }
+        let mut frames = lock(&self.log.frames);
+        if frames.last() == 0 {
+            frames.is_detached = true;
             logs.remove(&self.task);
         }
     }

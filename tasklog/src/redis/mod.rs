@@ -1,0 +1,260 @@
+//! The live store in Redis 7 or Valkey, shared by all operators and gateways.
+//!
+//! A log is a stream whose entries hold batches of frames; the id of an entry is the number of its last frame, so Redis itself
+//! refuses what it has. Entries are also published, for readers that are up to date. Logs are never evicted if
+//! `maxmemory-policy` is `noeviction`; where it is not, an evicted log is appended again like after a restart without data.
+//! Redis Cluster is not supported, because the limit of all logs needs their bytes in one place.
+
+mod config;
+mod entry;
+mod feed;
+mod link;
+mod names;
+mod read;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::{Client, Pipeline, from_redis_value};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use config::RedisConfig;
+
+use self::feed::Feed;
+use self::link::{Link, Request, Script, unavailable};
+use self::names::Names;
+use self::read::Subscription;
+use crate::error::LogError;
+use crate::frame::Frame;
+use crate::live::{FrameStream, LiveLog, LiveLogWriter};
+
+/// How long a reader waits for its subscription before it is told that the store is away.
+const SUBSCRIBE: Duration = Duration::from_secs(5);
+
+/// The live store in Redis. Clones share their connections.
+#[derive(Clone)]
+pub struct RedisStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: RedisConfig,
+    link: Arc<Link>,
+    feed: Arc<Feed>,
+    /// Ends the task that holds the subscriptions.
+    _stop: DropGuard,
+}
+
+/// What the script that appends says.
+enum Appended {
+    /// The log reaches to this number, and has the entry.
+    Done(u64),
+    /// It has the first part of the entry, up to this number.
+    Overlap(u64),
+}
+
+impl RedisStore {
+    /// A store that connects when it is used, and again whenever the connection breaks. It has to be made inside of a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`LogError::Setting`] when the address cannot be used.
+    pub fn new(config: RedisConfig) -> Result<Self, LogError> {
+        let client = Client::open(config.connection.clone())
+            .map_err(|error| LogError::Setting(format!("the address of Redis: {error}")))?;
+        let feed = Arc::new(Feed::default());
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&feed).run(client.clone(), stop.clone()));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                link: Arc::new(Link::new(client)),
+                feed,
+                _stop: stop.drop_guard(),
+            }),
+        })
+    }
+
+    async fn run(
+        &self,
+        script: Script,
+        names: &Names,
+        arguments: &[&[u8]],
+    ) -> Result<redis::Value, LogError> {
+        let mut all = vec![names.task.as_bytes(), names.stream.as_bytes()];
+        all.extend_from_slice(arguments);
+        let request = Request::Script {
+            script,
+            keys: names.keys(),
+            arguments: all.into_iter().map(<[u8]>::to_vec).collect(),
+        };
+        self.inner.link.ask(&request).await
+    }
+
+    async fn append_entry(
+        &self,
+        names: &Names,
+        entry: &entry::Outgoing,
+    ) -> Result<Appended, LogError> {
+        let RedisConfig { limits, expiry, .. } = &self.inner.config;
+        let numbers = [
+            entry.first,
+            entry.head,
+            entry.last,
+            limits.keep,
+            limits.task,
+            limits.total,
+            milliseconds(*expiry),
+        ]
+        .map(|number| number.to_string());
+        let [first, head, last, keep, task, total, expiry] = &numbers;
+        let answer = self
+            .run(
+                Script::Append,
+                names,
+                &[
+                    first.as_bytes(),
+                    head.as_bytes(),
+                    last.as_bytes(),
+                    &entry.payload,
+                    keep.as_bytes(),
+                    task.as_bytes(),
+                    total.as_bytes(),
+                    expiry.as_bytes(),
+                ],
+            )
+            .await?;
+        let (outcome, number, limit) = read_outcome(answer)?;
+        match outcome.as_str() {
+            "added" | "there" => Ok(Appended::Done(number)),
+            "overlap" => Ok(Appended::Overlap(number)),
+            "hole" => Err(LogError::Hole {
+                last: number,
+                found: entry.first,
+            }),
+            "removed" => Err(LogError::Removed),
+            "full" => Err(LogError::Full {
+                bytes: number,
+                limit: limit.unwrap_or_default(),
+            }),
+            other => Err(LogError::Damaged(format!("Redis answered {other:?}"))),
+        }
+    }
+}
+
+#[async_trait]
+impl LiveLog for RedisStore {
+    async fn last(&self, task: &str) -> Result<u64, LogError> {
+        crate::check_task_id(task)?;
+        let names = Names::new(task);
+        let mut pipeline = Pipeline::new();
+        pipeline
+            .atomic()
+            .cmd("EXISTS")
+            .arg(&names.stream)
+            .cmd("HGET")
+            .arg(&names.state)
+            .arg("last")
+            .cmd("XREVRANGE")
+            .arg(&names.stream)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(1);
+        let answer = self.inner.link.ask(&Request::Transaction(pipeline)).await?;
+        type Answer = (bool, Option<u64>, Vec<(String, redis::Value)>);
+        let (exists, last, newest): Answer =
+            from_redis_value(answer).map_err(|error| unavailable(&error.into()))?;
+        let id = newest.first().and_then(|(id, _)| id.split('-').next());
+        let in_stream = id.and_then(|id| id.parse().ok()).unwrap_or(0);
+        Ok(if exists {
+            in_stream.max(last.unwrap_or(0))
+        } else {
+            0
+        })
+    }
+
+    async fn subscribe(&self, task: &str, after: u64) -> Result<FrameStream, LogError> {
+        crate::check_task_id(task)?;
+        let names = Names::new(task);
+        let watched = self.inner.feed.watch(names.stream.clone());
+        let subscription = Subscription::new(Arc::clone(&self.inner.link), names, watched, after);
+        tokio::time::timeout(SUBSCRIBE, subscription.open())
+            .await
+            .unwrap_or_else(|_| {
+                Err(LogError::Unavailable(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "Redis did not confirm the subscription in time",
+                )))
+            })
+    }
+}
+
+#[async_trait]
+impl LiveLogWriter for RedisStore {
+    async fn append(&self, task: &str, frames: &[Arc<Frame>]) -> Result<u64, LogError> {
+        crate::check_task_id(task)?;
+        let names = Names::new(task);
+        let mut rest = frames;
+        let mut reached = None;
+        while let Some(entry) = entry::encode(rest) {
+            match self.append_entry(&names, &entry).await? {
+                Appended::Done(last) => {
+                    rest = &rest[entry.count..];
+                    reached = Some(last);
+                }
+                Appended::Overlap(last) => {
+                    // Each round gets further, because the script only speaks of an overlap that ends inside of the entry.
+                    rest = &rest[rest.partition_point(|frame| frame.seq <= last)..];
+                    reached = Some(last);
+                }
+            }
+        }
+        match reached {
+            Some(last) => Ok(last),
+            None => self.last(task).await,
+        }
+    }
+
+    async fn trim(&self, task: &str, up_to: u64) -> Result<(), LogError> {
+        crate::check_task_id(task)?;
+        let RedisConfig { limits, expiry, .. } = &self.inner.config;
+        let numbers = [up_to, limits.keep, milliseconds(*expiry)].map(|number| number.to_string());
+        let arguments = numbers.each_ref().map(String::as_bytes);
+        self.run(Script::Trim, &Names::new(task), &arguments)
+            .await?;
+        Ok(())
+    }
+
+    async fn remove(&self, task: &str) -> Result<(), LogError> {
+        crate::check_task_id(task)?;
+        let linger = milliseconds(self.inner.config.linger).to_string();
+        self.run(Script::Remove, &Names::new(task), &[linger.as_bytes()])
+            .await?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RedisStore")
+            .field(&self.inner.config)
+            .finish()
+    }
+}
+
+/// A word, a number, and the limit where the word speaks of one.
+fn read_outcome(answer: redis::Value) -> Result<(String, u64, Option<u64>), LogError> {
+    let read = match &answer {
+        redis::Value::Array(items) if items.len() == 3 => {
+            from_redis_value(answer).map(|(word, number, limit)| (word, number, Some(limit)))
+        }
+        _ => from_redis_value(answer).map(|(word, number)| (word, number, None)),
+    };
+    read.map_err(|error| LogError::Damaged(format!("the answer of Redis: {error}")))
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

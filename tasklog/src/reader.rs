@@ -61,14 +61,12 @@ impl Reader {
         if let Some(frames) = self.archive.read(task, after).await? {
             return Ok(frames);
         }
-        let live = self.live.last(task).await?;
         let record = Record {
             reader: self.clone(),
             task: task.to_owned(),
             after,
-            until: live,
+            until: self.last_of_running(task).await?,
             source: None,
-            uploaded_first: live == 0,
         };
         let batches = futures::stream::try_unfold(record, |mut record| async move {
             Ok(record.next().await?.map(|batch| (batch, record)))
@@ -122,11 +120,34 @@ impl Reader {
         if let Some(manifest) = self.archive.manifest(task).await? {
             return Ok(manifest.last);
         }
-        let live = self.live.last(task).await?;
-        if live > 0 {
-            return Ok(live);
+        self.last_of_running(task).await
+    }
+
+    /// Whoever has the next frame; `None` when nobody has it any more.
+    async fn continued(&self, task: &str, after: u64) -> Result<Option<FrameStream>, LogError> {
+        let Self { live, archive } = self;
+        // The log may have been completed and removed while it was read.
+        if let Some(frames) = archive.read(task, after).await? {
+            return Ok(Some(frames));
         }
-        self.archive.uploaded(task).await
+        if live.last(task).await? <= after {
+            return archive.read_uploaded(task, after).await;
+        }
+        match live.subscribe(task, after).await {
+            Ok(frames) => Ok(Some(frames)),
+            Err(LogError::Trimmed { first }) => {
+                let frames = archive.read_uploaded(task, after).await?;
+                frames.ok_or_else(|| missing(after, first)).map(Some)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn last_of_running(&self, task: &str) -> Result<u64, LogError> {
+        match self.live.last(task).await? {
+            0 => self.archive.uploaded(task).await,
+            last => Ok(last),
+        }
     }
 }
 
@@ -135,33 +156,26 @@ struct Record {
     reader: Reader,
     task: String,
     after: u64,
-    /// The last number that the live log had at the start.
+    /// The last number that there was at the start.
     until: u64,
     source: Option<FrameStream>,
-    /// The live log is empty, so all there is stands in the archive.
-    uploaded_first: bool,
 }
 
 impl Record {
     async fn next(&mut self) -> Result<Option<Vec<Arc<Frame>>>, LogError> {
-        loop {
-            let is_over = self.after >= self.until && !self.uploaded_first;
-            if is_over {
-                return Ok(None);
+        while self.after < self.until {
+            if self.source.is_none() {
+                let reader = &self.reader;
+                self.source = reader.continued(&self.task, self.after).await?;
             }
             let Some(source) = &mut self.source else {
-                self.open().await?;
-                if self.source.is_none() {
-                    return Ok(None);
-                }
-                continue;
+                return Ok(None);
             };
             let batch = match source.next().await {
                 Some(Ok(batch)) => batch,
                 Some(Err(LogError::Trimmed { .. } | LogError::Removed)) | None => {
-                    // What was read is continued elsewhere, if anything is missing.
+                    // If anything is missing, it is elsewhere by now.
                     self.source = None;
-                    self.uploaded_first = false;
                     continue;
                 }
                 Some(Err(error)) => return Err(error),
@@ -171,7 +185,7 @@ impl Record {
                 if frame.seq <= self.after {
                     continue;
                 }
-                if frame.first() > self.until && !self.uploaded_first {
+                if frame.first() > self.until {
                     break;
                 }
                 self.after = frame.seq;
@@ -181,30 +195,7 @@ impl Record {
                 return Ok(Some(fresh));
             }
         }
-    }
-
-    async fn open(&mut self) -> Result<(), LogError> {
-        let Reader { live, archive } = &self.reader;
-        if self.uploaded_first {
-            self.source = archive.read_uploaded(&self.task, self.after).await?;
-            return Ok(());
-        }
-        // The log may have been completed and removed while it was read.
-        if let Some(frames) = archive.read(&self.task, self.after).await? {
-            self.source = Some(frames);
-            return Ok(());
-        }
-        match live.subscribe(&self.task, self.after).await {
-            Ok(frames) => self.source = Some(frames),
-            Err(LogError::Trimmed { first }) => {
-                self.source = archive.read_uploaded(&self.task, self.after).await?;
-                if self.source.is_none() {
-                    return Err(missing(self.after, first));
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        Ok(None)
     }
 }
 

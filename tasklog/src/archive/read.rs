@@ -53,7 +53,13 @@ pub(super) fn complete(store: Arc<dyn ObjectStore>, manifest: Manifest, after: u
             clip.frames(&chunk?.frames)
                 .map_err(|error| LogError::Damaged(error.to_string()))
         })
-        .flat_map(|frames| futures::stream::iter(split(frames)))
+        .map_ok(batches)
+        .try_flatten()
+        // What comes after an error would be a hole.
+        .scan(false, |has_failed, batch| {
+            let is_over = std::mem::replace(has_failed, batch.is_err());
+            std::future::ready((!is_over).then_some(batch))
+        })
         .boxed()
 }
 
@@ -123,7 +129,11 @@ impl Uploaded {
 
     /// The chunk that holds the next frame and reaches furthest, its size in the store, and what is new in it. Where one is damaged,
     /// another one may have the same frames.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when the next frame is only in damaged ones.
     pub(super) async fn next(&mut self) -> Result<Option<(Chunk, u64, Vec<Arc<Frame>>)>, LogError> {
+        let mut damage = None;
         loop {
             let after = self.clip.after;
             self.ranges.retain(|range| range.last > after);
@@ -133,7 +143,7 @@ impl Uploaded {
                 .max_by_key(|(_, range)| (range.last, range.first))
                 .map(|(at, range)| (at, *range))
             else {
-                return Ok(None);
+                return damage.map_or(Ok(None), Err);
             };
             match fetch(&*self.store, &self.task, range).await {
                 Ok(Some((chunk, stored))) => {
@@ -143,10 +153,13 @@ impl Uploaded {
                 }
                 Ok(None) => {
                     self.ranges.swap_remove(at);
+                    let problem = format!("chunk {} was listed and is not there", range.name());
+                    damage = Some(LogError::Damaged(problem));
                 }
                 Err(error @ LogError::Damaged(_)) => {
                     tracing::warn!(task.id = %self.task, %error, "a chunk of a log cannot be used");
                     self.ranges.swap_remove(at);
+                    damage = Some(error);
                 }
                 Err(error) => return Err(error),
             }
@@ -158,18 +171,18 @@ impl Uploaded {
             let next = uploaded.next().await?;
             Ok(next.map(|(_, _, frames)| (frames, uploaded)))
         })
-        .map_ok(|frames| futures::stream::iter(split(Ok(frames))))
+        .map_ok(batches)
         .try_flatten()
         .boxed()
     }
 }
 
-fn split(frames: Result<Vec<Arc<Frame>>, LogError>) -> Vec<Result<Vec<Arc<Frame>>, LogError>> {
-    match frames {
-        Ok(frames) => frames
-            .chunks(BATCH)
-            .map(|batch| Ok(batch.to_vec()))
-            .collect(),
-        Err(error) => vec![Err(error)],
-    }
+fn batches(
+    frames: Vec<Arc<Frame>>,
+) -> impl futures::Stream<Item = Result<Vec<Arc<Frame>>, LogError>> {
+    let batches: Vec<_> = frames
+        .chunks(BATCH)
+        .map(|batch| Ok(batch.to_vec()))
+        .collect();
+    futures::stream::iter(batches)
 }

@@ -87,11 +87,15 @@ impl ArchiveWriter {
             Err(error) => return Err(error),
         }
         let mut uploaded = Uploaded::open(Arc::clone(&writer.store), task, 0).await?;
-        while let Some((chunk, stored, fresh)) = uploaded.next().await? {
-            let first = chunk.frames.first().map_or(1, |frame| frame.first());
-            writer.adopt(first, &chunk, stored, &fresh);
-            if writer.has_ended() {
-                break;
+        while !writer.has_ended() {
+            match uploaded.next().await {
+                Ok(Some((chunk, stored, fresh))) => {
+                    let first = chunk.frames.first().map_or(1, |frame| frame.first());
+                    writer.adopt(first, &chunk, stored, &fresh);
+                }
+                // What is damaged is written again, as far as the live log has it.
+                Ok(None) | Err(LogError::Damaged(_)) => break,
+                Err(error) => return Err(error),
             }
         }
         Ok(writer)

@@ -224,3 +224,33 @@ async fn a_task_without_log_has_an_empty_record() {
     assert!(collect(record).await.unwrap().is_empty());
     assert!(reader.tail(TASK, 5).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_damaged_chunk_of_a_running_log_is_an_error_and_not_an_end() {
+    use codex_tasklog::{LogError, ObjectStore as _};
+    let backend = Backend::folder();
+    let frames = log(40);
+    let (reader, _live) = half_archived(&backend, &frames).await;
+    let folder = format!("tasks/{TASK}/chunks");
+    for name in backend.store.list(&folder).await.unwrap() {
+        let key = format!("{folder}/{name}");
+        backend
+            .store
+            .replace(&key, bytes::Bytes::from_static(b"?"))
+            .await
+            .unwrap();
+    }
+    let record = reader.record(TASK, 0).await.unwrap();
+    assert!(matches!(collect(record).await, Err(LogError::Damaged(_))));
+    // A writer that starts has to get them again.
+    assert_eq!(
+        backend
+            .store
+            .archive(600)
+            .writer(TASK)
+            .await
+            .unwrap()
+            .last(),
+        0
+    );
+}

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use codex_crds::env_policy::EnvPolicy;
+use codex_tasklog::ArchiveLocation;
 use jiff::SignedDuration;
 
 use crate::domain::admission::Limits;
@@ -16,13 +17,6 @@ use crate::domain::step::Patience;
 pub enum LiveStore {
     /// In the memory of the operator, lent to other processes of this machine through a Unix socket.
     Hub(PathBuf),
-}
-
-/// Where finished logs are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ArchiveStore {
-    /// In a folder.
-    Folder(PathBuf),
 }
 
 /// A host name that Pods know without DNS.
@@ -62,9 +56,10 @@ pub struct Config {
     /// The live log: `hub:/path/to.sock`.
     #[arg(long, env = "CODEX_LIVE_STORE")]
     pub live_store: LiveStore,
-    /// The archive: `file:///folder`.
+    /// The archive: `file:///folder` or `s3://bucket/prefix?endpoint=URL&region=NAME&path-style=BOOL`. Credentials for S3 come from
+    /// where the AWS tools look for them.
     #[arg(long, env = "CODEX_ARCHIVE")]
-    pub archive: ArchiveStore,
+    pub archive: ArchiveLocation,
     /// How many tasks run at once.
     #[arg(long, env = "CODEX_MAX_RUNNING", default_value_t = 20)]
     pub max_running: usize,
@@ -175,17 +170,6 @@ impl FromStr for LiveStore {
     }
 }
 
-impl FromStr for ArchiveStore {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("file://") {
-            Some(path) if path.starts_with('/') => Ok(Self::Folder(path.into())),
-            _ => Err(format!("{text:?} is not an archive; use file:///folder")),
-        }
-    }
-}
-
 impl FromStr for HostAlias {
     type Err = String;
 
@@ -214,11 +198,6 @@ mod tests {
         );
         assert!("hub:a.sock".parse::<LiveStore>().is_err());
         assert!("redis://x".parse::<LiveStore>().is_err());
-        assert_eq!(
-            "file:///var/a".parse(),
-            Ok(ArchiveStore::Folder("/var/a".into()))
-        );
-        assert!("/var/a".parse::<ArchiveStore>().is_err());
         assert!("10.0.0.1=proxy".parse::<HostAlias>().is_ok());
         assert!("proxy=10.0.0.1".parse::<HostAlias>().is_err());
     }

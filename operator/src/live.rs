@@ -1,14 +1,14 @@
-//! The stores of logs, as configured.
+//! The live store, as configured.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use codex_tasklog::{Archive, DirArchive, LiveLog, LiveLogWriter, MemoryStore, hub};
+use codex_tasklog::{LiveLog, LiveLogWriter, MemoryStore, hub};
 use tokio::net::UnixListener;
 
-use crate::config::{ArchiveStore, Config, LiveStore};
+use crate::config::{Config, LiveStore};
 use crate::error::Error;
 use crate::supervisor::Supervisor;
 
@@ -34,14 +34,6 @@ pub fn open_live(
             );
             Ok(Arc::new(store))
         }
-    }
-}
-
-/// Opens the archive.
-#[must_use]
-pub fn open_archive(config: &Config) -> Arc<dyn Archive> {
-    match &config.archive {
-        ArchiveStore::Folder(path) => Arc::new(DirArchive::new(path)),
     }
 }
 

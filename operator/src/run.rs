@@ -109,7 +109,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
     let stores = LogStores {
         pods: pod_api.clone(),
         live,
-        archive: live::open_archive(&config),
+        archive: config.archive.open().await,
         metrics: Arc::clone(&metrics),
         wake: wake.clone(),
         timing,

@@ -1,13 +1,16 @@
-//! Puts the complete log of a finished task into the archive.
+//! Puts the log of a task into the archive while it runs, and completes it when the task has ended.
+//!
+//! Frames come out of the live log, so that a store that stalls holds up nobody else; the live log drops frames only after they are
+//! told to be safe here. Whatever fails is tried again with pauses that grow, from where the archive is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use codex_crds::{CodexTask, Phase};
-use codex_tasklog::{Body, End, Frame, FrameHasher, LogError};
+use codex_tasklog::{ArchiveWriter, Body, End, Frame, FrameHasher, LogError};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{LogStores, Picks};
@@ -42,16 +45,19 @@ pub struct Archived {
 pub(super) struct Archiver {
     task: String,
     reference: ObjectRef<CodexTask>,
-    outcome: Outcome,
+    /// How the task ended, once it has.
+    outcome: watch::Receiver<Option<Outcome>>,
     stores: LogStores,
     report: watch::Sender<ArchiveReport>,
+    /// Goes on after a failure where it was.
+    writer: Option<ArchiveWriter>,
 }
 
 impl Archiver {
     pub(super) const fn new(
         task: String,
         reference: ObjectRef<CodexTask>,
-        outcome: Outcome,
+        outcome: watch::Receiver<Option<Outcome>>,
         stores: LogStores,
         report: watch::Sender<ArchiveReport>,
     ) -> Self {
@@ -61,153 +67,241 @@ impl Archiver {
             outcome,
             stores,
             report,
+            writer: None,
         }
     }
 
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut pause = self.stores.timing.archive_pause;
+        let mut uploaded = 0;
         loop {
-            match self.write().await {
+            let error = match self.write().await {
                 Ok(archived) => {
                     self.tell(ArchiveReport::Done(archived)).await;
                     return;
                 }
-                Err(error) => {
-                    tracing::warn!(task.id = %self.task, %error, "the log could not be archived; trying again");
-                    self.stores.metrics.archive_errors.add(1);
-                    self.tell(ArchiveReport::Failing(error.to_string())).await;
-                }
+                Err(error) => error,
+            };
+            tracing::warn!(task.id = %self.task, %error, "the log could not be archived; trying again");
+            self.stores.metrics.archive_errors.add(1);
+            self.tell(ArchiveReport::Failing(error.to_string())).await;
+            if matches!(error, LogError::Damaged(_) | LogError::Hole { .. }) {
+                // What is in the archive is not what the writer believes; a new one looks at it.
+                self.writer = None;
             }
-            tokio::time::sleep(pause).await;
+            let reached = self.writer.as_ref().map_or(0, ArchiveWriter::uploaded);
+            if reached > uploaded {
+                uploaded = reached;
+                pause = self.stores.timing.archive_pause;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // The end of a task is worth a try at once.
+                Ok(()) = self.outcome.changed() => {}
+            }
             pause = (pause * 2).min(LAST_PAUSE);
         }
     }
 
+    /// Reports; a pass is asked for only when the task waits for its archive.
     async fn tell(&self, report: ArchiveReport) {
         self.report.send_replace(report);
-        // The queue ends only when the operator does.
-        let _ = self.stores.wake.send(self.reference.clone()).await;
+        if self.outcome.borrow().is_some() {
+            // The queue ends only when the operator does.
+            let _ = self.stores.wake.send(self.reference.clone()).await;
+        }
     }
 
-    async fn write(&self) -> Result<Archived, LogError> {
-        let mut frames = self.live_frames().await?;
-        if frames.is_empty() {
-            // An operator that died after archiving left a complete log there, which may be nowhere else any more.
-            frames = self.archived_frames().await?;
+    async fn write(&mut self) -> Result<Archived, LogError> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.stores.archive.writer(&self.task).await?,
+        };
+        let written = self.write_with(&mut writer).await;
+        let location = writer.location();
+        self.writer = Some(writer);
+        written?;
+        self.read_back(location).await
+    }
+
+    async fn write_with(&mut self, writer: &mut ArchiveWriter) -> Result<(), LogError> {
+        self.trim(writer).await;
+        let outcome = self.upload(writer).await?;
+        if !writer.has_ended() {
+            let end = [Arc::new(end_frame(writer, &outcome))];
+            let appended = self.stores.live.append(&self.task, &end).await;
+            match appended {
+                // Frames that came out of the archive need not be in the live log.
+                Ok(_) | Err(LogError::Hole { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            writer.append(&end).await?;
         }
-        if !frames.last().is_some_and(|frame| frame.is_end()) {
-            let end = Arc::new(self.end_frame(&frames));
-            self.stores
-                .live
-                .append(&self.task, std::slice::from_ref(&end))
-                .await
-                .or_else(|error| match error {
-                    // Frames that came out of the archive are not in the live log.
-                    LogError::Hole { .. } => Ok(0),
-                    error => Err(error),
-                })?;
-            frames.push(end);
+        writer.finish().await?;
+        self.trim(writer).await;
+        Ok(())
+    }
+
+    /// Uploads until the task has ended and all that the live log has of it is with the writer.
+    async fn upload(&mut self, writer: &mut ArchiveWriter) -> Result<Outcome, LogError> {
+        let live = Arc::clone(&self.stores.live);
+        let mut frames = None;
+        loop {
+            let outcome = self.outcome.borrow_and_update().clone();
+            if let Some(outcome) = outcome
+                && (writer.has_ended() || writer.last() >= live.last(&self.task).await?)
+            {
+                return Ok(outcome);
+            }
+            let stream = match &mut frames {
+                Some(stream) => stream,
+                None => match live.subscribe(&self.task, writer.last()).await {
+                    Ok(stream) => frames.insert(stream),
+                    Err(LogError::Trimmed { first }) => {
+                        self.catch_up(writer, first).await?;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            let due = writer.due();
+            tokio::select! {
+                batch = stream.next(), if !writer.has_ended() => match batch {
+                    Some(Ok(batch)) => {
+                        let safe = writer.uploaded();
+                        writer.append(&batch).await?;
+                        if writer.uploaded() > safe {
+                            self.trim(writer).await;
+                        }
+                    }
+                    Some(Err(LogError::Trimmed { first })) => {
+                        self.catch_up(writer, first).await?;
+                        frames = None;
+                    }
+                    Some(Err(error)) => return Err(error),
+                    None => return Err(LogError::Removed),
+                },
+                () = until(due) => {
+                    writer.flush().await?;
+                    self.trim(writer).await;
+                }
+                changed = self.outcome.changed() => if changed.is_err() {
+                    // Nobody waits for this archive any more, and whoever dropped the other side ends this task.
+                    std::future::pending::<()>().await;
+                },
+            }
         }
-        let location = self.stores.archive.put(&self.task, &frames).await?;
+    }
+
+    /// The live log begins with `first`, so another operator has archived what is before it.
+    async fn catch_up(&self, writer: &mut ArchiveWriter, first: u64) -> Result<(), LogError> {
+        *writer = self.stores.archive.writer(&self.task).await?;
+        let last = writer.last();
+        if last + 1 < first {
+            let missing = first - 1 - last;
+            tracing::error!(task.id = %self.task, after = last, missing, "frames are neither live nor in the archive");
+            self.stores.metrics.lost_frames.add(missing);
+            let gap = Frame {
+                seq: first - 1,
+                ts: Timestamp::now().to_string(),
+                body: Body::Gap { count: missing },
+            };
+            writer.append(&[Arc::new(gap)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the live log what it may drop. Where that fails, it keeps more than it must, and hears of it the next time.
+    async fn trim(&self, writer: &ArchiveWriter) {
+        let safe = writer.uploaded();
+        if safe == 0 {
+            return;
+        }
+        if let Err(error) = self.stores.live.trim(&self.task, safe).await {
+            tracing::debug!(task.id = %self.task, %error, "the live log was not told what is archived");
+        }
+    }
+
+    /// Reads the archive as others will: only what comes back whole lets the Pod go.
+    async fn read_back(&self, location: String) -> Result<Archived, LogError> {
+        let archive = self.stores.archive.read(&self.task, 0).await?;
+        let mut frames =
+            archive.ok_or_else(|| LogError::Damaged("the manifest is not there".to_owned()))?;
+        let mut check = Check::default();
         let mut picks = Picks::default();
-        for frame in &frames {
-            picks.look(frame);
+        while let Some(batch) = frames.next().await {
+            for frame in batch? {
+                picks.look(&frame);
+                check.take(&frame);
+            }
         }
         Ok(Archived {
             location,
-            last: frames.last().map_or(0, |frame| frame.seq),
-            problem: problem(&frames),
+            last: check.last,
+            problem: check.problem(),
             picks,
         })
     }
+}
 
-    async fn live_frames(&self) -> Result<Vec<Arc<Frame>>, LogError> {
-        let last = self.stores.live.last(&self.task).await?;
-        let mut frames: Vec<Arc<Frame>> = Vec::new();
-        if last == 0 {
-            return Ok(frames);
+async fn until(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end frame that the runner did not write, so that every log says how it ended.
+fn end_frame(writer: &ArchiveWriter, outcome: &Outcome) -> Frame {
+    let last = writer.last();
+    Frame {
+        seq: last + 1,
+        ts: Timestamp::now().to_string(),
+        body: Body::End(End {
+            exit_code: outcome.exit_code,
+            last,
+            sha256: writer.hash(),
+            reason: (outcome.phase != Phase::Completed).then(|| outcome.reason.clone()),
+            message: outcome.message.clone(),
+        }),
+    }
+}
+
+/// Compares a log with what its end frame says of it.
+#[derive(Default)]
+struct Check {
+    last: u64,
+    lost: u64,
+    hasher: FrameHasher,
+    end: Option<End>,
+}
+
+impl Check {
+    fn take(&mut self, frame: &Frame) {
+        self.last = frame.seq;
+        self.hasher.update(frame);
+        match &frame.body {
+            Body::Gap { count } => self.lost += count,
+            Body::End(end) => self.end = Some(end.clone()),
+            Body::Line { .. } | Body::Event { .. } | Body::Beat => {}
         }
-        let mut stream = self.stores.live.subscribe(&self.task, 0).await?;
-        while frames.last().is_none_or(|frame| frame.seq < last) {
-            match stream.next().await {
-                Some(batch) => frames.extend(batch?),
-                None => break,
-            }
-        }
-        Ok(frames)
     }
 
-    /// The archive of an earlier try, where it is complete.
-    async fn archived_frames(&self) -> Result<Vec<Arc<Frame>>, LogError> {
-        let mut frames = Vec::new();
-        let Some(mut stream) = self.stores.archive.read(&self.task, 0).await? else {
-            return Ok(frames);
+    /// What is missing or wrong.
+    fn problem(&self) -> Option<String> {
+        if self.lost > 0 {
+            return Some(format!("{} frames of the log are lost", self.lost));
+        }
+        let Some(end) = &self.end else {
+            return Some("the log has no end frame".into());
         };
-        while let Some(batch) = stream.next().await {
-            match batch {
-                Ok(batch) => frames.extend(batch),
-                // What cannot be read is worth nothing; it is replaced.
-                Err(LogError::Damaged(_)) => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            }
+        if end.last + 1 != self.last {
+            return Some(format!(
+                "the log has {} frames, but its end frame speaks of {}",
+                self.last - 1,
+                end.last
+            ));
         }
-        if !frames
-            .last()
-            .is_some_and(|frame: &Arc<Frame>| frame.is_end())
-        {
-            frames.clear();
-        }
-        Ok(frames)
+        (end.sha256 != self.hasher.hex()).then(|| "the hash of the log is wrong".to_owned())
     }
-
-    /// The end frame that the runner did not write, so that every log says how it ended.
-    fn end_frame(&self, frames: &[Arc<Frame>]) -> Frame {
-        let last = frames.last().map_or(0, |frame| frame.seq);
-        Frame {
-            seq: last + 1,
-            ts: Timestamp::now().to_string(),
-            body: Body::End(End {
-                exit_code: self.outcome.exit_code,
-                last,
-                sha256: hash(frames),
-                reason: (self.outcome.phase != Phase::Completed)
-                    .then(|| self.outcome.reason.clone()),
-                message: self.outcome.message.clone(),
-            }),
-        }
-    }
-}
-
-fn hash(frames: &[Arc<Frame>]) -> String {
-    let mut hasher = FrameHasher::default();
-    for frame in frames {
-        hasher.update(frame);
-    }
-    hasher.hex()
-}
-
-/// What is missing or wrong in a log that ends with an end frame.
-fn problem(frames: &[Arc<Frame>]) -> Option<String> {
-    let lost: u64 = frames
-        .iter()
-        .map(|frame| match frame.body {
-            Body::Gap { count } => count,
-            _ => 0,
-        })
-        .sum();
-    if lost > 0 {
-        return Some(format!("{lost} frames of the log are lost"));
-    }
-    let Body::End(end) = &frames.last()?.body else {
-        return Some("the log has no end frame".into());
-    };
-    let last = frames.last()?.seq;
-    if end.last + 1 != last {
-        return Some(format!(
-            "the log has {} frames, but its end frame speaks of {}",
-            last - 1,
-            end.last
-        ));
-    }
-    (end.sha256 != hash(frames)).then(|| "the hash of the log is wrong".to_owned())
 }

@@ -61,7 +61,7 @@ pub struct LogStores {
     pub pods: Api<Pod>,
     /// Where frames go.
     pub live: Arc<dyn LiveLogWriter>,
-    /// Where finished logs go.
+    /// Where logs stay.
     pub archive: Arc<dyn Archive>,
     /// Counters.
     pub metrics: Arc<Metrics>,
@@ -87,6 +87,8 @@ struct Follower {
 }
 
 struct Archiver {
+    /// How the task ended, once it has; the archive is completed then.
+    outcome: watch::Sender<Option<Outcome>>,
     report: watch::Receiver<ArchiveReport>,
     stop: CancellationToken,
 }
@@ -103,7 +105,7 @@ impl Logs {
         }
     }
 
-    /// Starts to read the log of a Pod, unless somebody does so already.
+    /// Starts to read the log of a Pod and to archive it, unless somebody does so already.
     pub fn follow(&self, source: LogSource, sight: PodSight) {
         let mut followers = lock(&self.followers);
         if followers.contains_key(&source.pod_uid) {
@@ -124,6 +126,7 @@ impl Logs {
             },
         );
         drop(followers);
+        self.start_archiver(&source.task, source.reference.clone());
         let follower = follower::Follower::new(source, self.stores.clone(), sight, report_sender);
         self.supervisor.spawn("a reader of a log", async move {
             tokio::select! {
@@ -146,17 +149,31 @@ impl Logs {
         follower.report.borrow().clone()
     }
 
-    /// Starts to archive the log of a task, unless somebody does so already.
+    /// Has the archive of an ended task completed.
     pub fn archive(&self, task: &str, reference: ObjectRef<CodexTask>, outcome: Outcome) {
+        self.start_archiver(task, reference);
+        if let Some(archiver) = lock(&self.archivers).get(task) {
+            archiver.outcome.send_if_modified(|known| {
+                let is_news = known.is_none();
+                known.get_or_insert(outcome);
+                is_news
+            });
+        }
+    }
+
+    /// Starts to upload the log of a task, unless somebody does so already.
+    fn start_archiver(&self, task: &str, reference: ObjectRef<CodexTask>) {
         let mut archivers = lock(&self.archivers);
         if archivers.contains_key(task) {
             return;
         }
-        let (sender, report) = watch::channel(ArchiveReport::Working);
+        let (outcome_sender, outcome) = watch::channel(None);
+        let (report_sender, report) = watch::channel(ArchiveReport::Working);
         let stop = CancellationToken::new();
         archivers.insert(
             task.to_owned(),
             Archiver {
+                outcome: outcome_sender,
                 report,
                 stop: stop.clone(),
             },
@@ -167,7 +184,7 @@ impl Logs {
             reference,
             outcome,
             self.stores.clone(),
-            sender,
+            report_sender,
         );
         self.supervisor.spawn("an archiver", async move {
             tokio::select! {
@@ -177,11 +194,13 @@ impl Logs {
         });
     }
 
-    /// How far the archive of a task is.
+    /// How far the archive of an ended task is.
     #[must_use]
     pub fn archive_report(&self, task: &str) -> Option<ArchiveReport> {
         let archivers = lock(&self.archivers);
-        Some(archivers.get(task)?.report.borrow().clone())
+        let archiver = archivers.get(task)?;
+        archiver.outcome.borrow().as_ref()?;
+        Some(archiver.report.borrow().clone())
     }
 
     /// Stops everything about a finished task, and removes its live log after `linger`.

@@ -9,6 +9,7 @@ use redis::{RedisResult, Value};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::names::Names;
 use crate::error::LogError;
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The scripts. One script does the check of the numbers, the append, the accounting and the publication, because they have to
 /// happen together: with a pipeline, a second writer could come between the check and the append, and a limit
 /// could be passed or a published entry refused.
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 4] = [
     concat!(
         "#!lua\n",
         include_str!("common.lua"),
@@ -37,24 +38,40 @@ const SCRIPTS: [&str; 3] = [
         include_str!("common.lua"),
         include_str!("remove.lua")
     ),
+    concat!(
+        "#!lua flags=no-writes\n",
+        include_str!("common.lua"),
+        include_str!("read.lua")
+    ),
 ];
 
-/// A script; the number is its place in [`SCRIPTS`]. Trimming and removing also run when Redis is out of memory.
+/// A script; the number is its place in [`SCRIPTS`]. All but appending also run when Redis is out of memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Script {
     Append = 0,
     Trim = 1,
     Remove = 2,
+    Read = 3,
 }
 
-/// What can be asked. It may be asked twice when an answer is lost, so it must not matter when it is.
-pub(super) enum Request {
-    Script {
-        script: Script,
-        keys: Vec<String>,
-        arguments: Vec<Vec<u8>>,
-    },
-    Transaction(Pipeline),
+/// A script with what it is given. It may run twice when an answer is lost, so it must not matter when it does.
+pub(super) struct Request {
+    script: Script,
+    keys: [String; 5],
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Request {
+    /// What a script is given: the task and its channel first.
+    pub(super) fn new(script: Script, names: &Names, arguments: &[&[u8]]) -> Self {
+        let mut all = vec![names.task.as_bytes(), names.stream.as_bytes()];
+        all.extend_from_slice(arguments);
+        Self {
+            script,
+            keys: names.keys(),
+            arguments: all.into_iter().map(<[u8]>::to_vec).collect(),
+        }
+    }
 }
 
 pub(super) struct Link {
@@ -113,23 +130,14 @@ impl Link {
 
     async fn try_ask(&self, request: &Request) -> RedisResult<Value> {
         let mut connected = self.connected().await?;
-        let answer = match request {
-            Request::Script {
-                script,
-                keys,
-                arguments,
-            } => {
-                let mut command = Cmd::new();
-                command
-                    .arg("EVALSHA")
-                    .arg(&connected.hashes[*script as usize])
-                    .arg(keys.len())
-                    .arg(keys)
-                    .arg(arguments);
-                command.query_async(&mut connected.connection).await
-            }
-            Request::Transaction(pipeline) => pipeline.query_async(&mut connected.connection).await,
-        };
+        let mut command = Cmd::new();
+        command
+            .arg("EVALSHA")
+            .arg(&connected.hashes[request.script as usize])
+            .arg(request.keys.len())
+            .arg(&request.keys)
+            .arg(&request.arguments);
+        let answer = command.query_async(&mut connected.connection).await;
         if let Err(error) = &answer
             && matches!(remedy(error), Remedy::Reconnect)
         {
@@ -204,9 +212,7 @@ fn remedy(error: &RedisError) -> Remedy {
             | ServerErrorKind::ClusterDown
             // A server that restarted behind a proxy does not know the scripts.
             | ServerErrorKind::NoScript => Remedy::Reconnect,
-            ServerErrorKind::BusyLoading
-            | ServerErrorKind::TryAgain
-            | ServerErrorKind::ExecAbort => Remedy::Wait,
+            ServerErrorKind::BusyLoading | ServerErrorKind::TryAgain => Remedy::Wait,
             _ => Remedy::None,
         },
         // Codes that the library does not know, out of memory among them: nothing that helps within seconds.

@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Client, Pipeline, from_redis_value};
+use redis::{Client, from_redis_value};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use config::RedisConfig;
 
 use self::feed::Feed;
-use self::link::{Link, Request, Script, unavailable};
+use self::link::{Link, Request, Script};
 use self::names::Names;
 use self::read::Subscription;
 use crate::error::LogError;
@@ -82,13 +82,7 @@ impl RedisStore {
         names: &Names,
         arguments: &[&[u8]],
     ) -> Result<redis::Value, LogError> {
-        let mut all = vec![names.task.as_bytes(), names.stream.as_bytes()];
-        all.extend_from_slice(arguments);
-        let request = Request::Script {
-            script,
-            keys: names.keys(),
-            arguments: all.into_iter().map(<[u8]>::to_vec).collect(),
-        };
+        let request = Request::new(script, names, arguments);
         self.inner.link.ask(&request).await
     }
 
@@ -147,32 +141,8 @@ impl RedisStore {
 impl LiveLog for RedisStore {
     async fn last(&self, task: &str) -> Result<u64, LogError> {
         crate::check_task_id(task)?;
-        let names = Names::new(task);
-        let mut pipeline = Pipeline::new();
-        pipeline
-            .atomic()
-            .cmd("EXISTS")
-            .arg(&names.stream)
-            .cmd("HGET")
-            .arg(&names.state)
-            .arg("last")
-            .cmd("XREVRANGE")
-            .arg(&names.stream)
-            .arg("+")
-            .arg("-")
-            .arg("COUNT")
-            .arg(1);
-        let answer = self.inner.link.ask(&Request::Transaction(pipeline)).await?;
-        type Answer = (bool, Option<u64>, Vec<(String, redis::Value)>);
-        let (exists, last, newest): Answer =
-            from_redis_value(answer).map_err(|error| unavailable(&error.into()))?;
-        let id = newest.first().and_then(|(id, _)| id.split('-').next());
-        let in_stream = id.and_then(|id| id.parse().ok()).unwrap_or(0);
-        Ok(if exists {
-            in_stream.max(last.unwrap_or(0))
-        } else {
-            0
-        })
+        let (_, last, _) = read::read(&self.inner.link, &Names::new(task), 0, 0).await?;
+        Ok(last)
     }
 
     async fn subscribe(&self, task: &str, after: u64) -> Result<FrameStream, LogError> {

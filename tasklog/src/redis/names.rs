@@ -1,11 +1,11 @@
 //! The keys and channels of Redis.
 
 /// The bytes of all logs by task.
-pub(super) const SIZES: &str = "codex:logs:sizes";
+const SIZES: &str = "codex:logs:sizes";
 /// The sum of these bytes.
-pub(super) const TOTAL: &str = "codex:logs:total";
+const TOTAL: &str = "codex:logs:total";
 /// When logs expire, by task.
-pub(super) const EXPIRY: &str = "codex:logs:expiry";
+const EXPIRY: &str = "codex:logs:expiry";
 
 /// The names of one task.
 #[derive(Clone, Debug)]
@@ -27,8 +27,8 @@ impl Names {
     }
 
     /// What each script is given, in the order that it expects.
-    pub(super) fn keys(&self) -> Vec<String> {
-        vec![
+    pub(super) fn keys(&self) -> [String; 5] {
+        [
             self.stream.clone(),
             self.state.clone(),
             SIZES.into(),

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use redis::{Pipeline, from_redis_value};
+use redis::from_redis_value;
 use tokio::sync::watch;
 
 use super::entry::Batch;
 use super::feed::{Signal, Watched};
-use super::link::{Link, Request, unavailable};
+use super::link::{Link, Request, Script, unavailable};
 use super::names::Names;
 use crate::error::LogError;
 use crate::frame::Frame;
@@ -42,7 +42,7 @@ enum Found {
 }
 
 /// Entries as Redis answers them: the id and its fields.
-type Entries = Vec<(String, Vec<Vec<u8>>)>;
+pub(super) type Entries = Vec<(String, Vec<Vec<u8>>)>;
 
 impl Subscription {
     pub(super) fn new(link: Arc<Link>, names: Names, watched: Watched, after: u64) -> Self {
@@ -134,25 +134,8 @@ impl Subscription {
     }
 
     async fn read(&self) -> Result<Found, LogError> {
-        let mut pipeline = Pipeline::new();
-        // One transaction, so that the numbers fit the entries.
-        pipeline
-            .atomic()
-            .cmd("XRANGE")
-            .arg(&self.names.stream)
-            .arg(format!("{}-0", self.after.saturating_add(1)))
-            .arg("+")
-            .arg("COUNT")
-            .arg(ENTRIES)
-            .cmd("HMGET")
-            .arg(&self.names.state)
-            .arg("last")
-            .arg("removed")
-            .cmd("EXISTS")
-            .arg(&self.names.stream);
-        let answer = self.link.ask(&Request::Transaction(pipeline)).await?;
-        let (entries, (last, removed), exists): (Entries, (Option<u64>, Option<u8>), bool) =
-            from_redis_value(answer).map_err(|error| unavailable(&error.into()))?;
+        let (entries, last, is_removed) =
+            read(&self.link, &self.names, self.after, ENTRIES).await?;
         let mut frames = Vec::new();
         for (_, fields) in &entries {
             let payload = fields.get(1).map_or(&[][..], Vec::as_slice);
@@ -162,11 +145,30 @@ impl Subscription {
             }
             frames.extend(batch.after(self.after));
         }
-        match last.filter(|_| exists) {
-            _ if !frames.is_empty() => Ok(Found::Frames(frames)),
-            Some(last) if last > self.after => Err(LogError::Trimmed { first: last + 1 }),
-            _ if removed == Some(1) && exists => Ok(Found::Removed),
-            _ => Ok(Found::Nothing),
+        if !frames.is_empty() {
+            Ok(Found::Frames(frames))
+        } else if last > self.after {
+            Err(LogError::Trimmed { first: last + 1 })
+        } else if is_removed {
+            Ok(Found::Removed)
+        } else {
+            Ok(Found::Nothing)
         }
     }
+}
+
+/// The next entries after a number, at most `count`; the last number of the log; whether it was removed.
+pub(super) async fn read(
+    link: &Link,
+    names: &Names,
+    after: u64,
+    count: usize,
+) -> Result<(Entries, u64, bool), LogError> {
+    let from = format!("{}-0", after.saturating_add(1));
+    let count = count.to_string();
+    let arguments: [&[u8]; 2] = [from.as_bytes(), count.as_bytes()];
+    let answer = link
+        .ask(&Request::new(Script::Read, names, &arguments))
+        .await?;
+    from_redis_value(answer).map_err(|error| unavailable(&error.into()))
 }

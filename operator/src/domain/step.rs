@@ -12,7 +12,7 @@
 //! | the Pod | the Pod, by its fixed name; it goes on with it |
 //! | the recorded start | a running Pod; it reads the log again from its start |
 //! | the end of the log | the same, since the Pod stays until the final state is recorded |
-//! | the archive | the same; the archive is replaced by an equal one, or kept where the log cannot be read any more |
+//! | the archive | the same; an archive that is complete stays as it is, also where the log cannot be read any more |
 //! | the final state | a finished task with a Pod; it deletes the Pod |
 //! | the Pod's deletion | a finished task; it waits for the time to live, or removes the finalizer |
 //!

@@ -1,10 +1,11 @@
-//! A store for archives that fails.
+//! Logs are safe while tasks run, and a store that fails holds up nobody.
 
 use codex_crds::{Phase, conditions, meta};
+use codex_tasklog::{Archive as _, DirArchive, LiveLog as _};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::support::{World, condition, lines, whole};
+use crate::support::{World, condition, eventually, lines, whole};
 
 fn says_unavailable(task: &codex_crds::CodexTask) -> bool {
     task.status
@@ -76,4 +77,70 @@ async fn patience_with_the_archive_ends() {
         condition(&status, conditions::ARCHIVED).unwrap().status,
         "False"
     );
+}
+
+/// More than a chunk.
+fn long_lines() -> Vec<String> {
+    let line = |number| format!("{number} {}", "x".repeat(5_000));
+    (0..400).map(line).collect()
+}
+
+/// The container's log was rotated, and the operator that had it in memory was killed: what was uploaded is not lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_uploaded_outlives_the_operator_and_the_containers_log() {
+    let world = World::new().await;
+    let operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    let mut written = long_lines();
+    for line in &written {
+        runner.line(line);
+    }
+    let archive = DirArchive::new(world.setup.archive());
+    let uploaded = eventually(async || {
+        let uploaded = archive.uploaded(&id).await.unwrap();
+        (uploaded > 100).then_some(uploaded)
+    })
+    .await
+    .expect("nothing is uploaded while the task runs");
+    assert!(archive.manifest(&id).await.unwrap().is_none());
+    operator.kill();
+    runner.rotate(usize::try_from(uploaded).unwrap() - 10);
+
+    let _operator = world.start();
+    runner.line("after");
+    written.push("after".into());
+    runner.exit(0);
+    runner.terminate(0).await;
+    let status = world.until_phase(&id, Phase::Completed).await;
+    let archived = condition(&status, conditions::ARCHIVED).unwrap();
+    assert_eq!(archived.reason, "Archived", "{}", archived.message);
+    let frames = world.archived(&id).await;
+    whole(&frames);
+    assert!(lines(&frames) == written, "the log is not what was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_while_a_task_runs_delays_nothing() {
+    let world = World::new().await;
+    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    let _operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    let written = long_lines();
+    for line in &written {
+        runner.line(line);
+    }
+    let live = world.setup.live();
+    let last = u64::try_from(written.len()).unwrap();
+    let reached = eventually(async || (live.last(&id).await.ok()? >= last).then_some(())).await;
+    assert!(reached.is_some(), "the live log waits for the archive");
+    std::fs::remove_file(world.setup.archive()).unwrap();
+    runner.exit(0);
+    let status = world.until_phase(&id, Phase::Completed).await;
+    let archived = condition(&status, conditions::ARCHIVED).unwrap();
+    assert_eq!(archived.reason, "Archived", "{}", archived.message);
+    let frames = world.archived(&id).await;
+    whole(&frames);
+    assert!(lines(&frames) == written, "the log is not what was written");
 }

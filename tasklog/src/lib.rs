@@ -1,7 +1,7 @@
 //! The log of a task: frames, live store, archive and the reader that joins them.
 //!
 //! The runner numbers what Codex writes into [`Frame`]s (`encode`), the operator appends them to a live store (`live`,
-//! `memory`, `redis`) and at the end to an [`Archive`] (`archive`), and whoever watches asks a [`Reader`] for everything after a
+//! `memory`, `redis`) and uploads them to an [`Archive`] (`archive`), and whoever watches asks a [`Reader`] for everything after a
 //! number. `hub` lends the in-memory live store of one process to others on the same machine.
 
 mod archive;

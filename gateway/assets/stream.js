@@ -37,7 +37,7 @@ export async function follow(task, { request, onEvent, onConnection, signal }) {
   while (!signal.aborted) {
     try {
       const headers = last === null ? {} : { "Last-Event-ID": last };
-      const response = await request(`/api/tasks/${encodeURIComponent(task)}/stream`, { headers, signal });
+      const response = await request(`/api/tasks/${encodeURIComponent(task)}/stream?pace=ui`, { headers, signal });
       if (!response.ok) throw await problem(response);
       onConnection("");
       const ended = await read(response.body, signal, (event) => {

@@ -9,16 +9,13 @@ use tokio_util::sync::CancellationToken;
 use super::fanout::Viewer;
 use super::sse;
 
-/// How many pings may stay without an answer. They go out with the heartbeats.
-const MAX_UNANSWERED: u32 = 3;
-
 /// Why the messages end.
 enum Stop {
     /// The stream is done, and the client knows it.
     Done,
     /// The gateway stops, or the user may not look any more.
     Away,
-    /// The client has left, or does not answer any more.
+    /// The client has left.
     Left,
 }
 
@@ -60,60 +57,44 @@ async fn events(
     source: &mut SplitStream<WebSocket>,
     viewer: &mut Viewer,
 ) -> Stop {
-    let mut unanswered = 0;
     let mut is_done = false;
     loop {
         tokio::select! {
             biased;
-            // Whatever a client says means that it lives; there is nothing that it could ask for.
+            // There is nothing that a client could ask for. Pongs are not counted: those of a slow client come when it has read what stands
+            // before the pings, and a dead one is found by TCP, which has the pings to deliver.
             message = source.next() => match message {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Stop::Left,
-                Some(Ok(_)) => unanswered = 0,
+                Some(Ok(_)) => {}
             },
             bytes = viewer.next() => {
                 let Some(bytes) = bytes else {
                     return if is_done { Stop::Done } else { Stop::Away };
                 };
                 match send(sink, &bytes).await {
-                    Ok(Sent { pings, done }) => {
-                        unanswered += pings;
-                        is_done |= done;
-                    }
+                    Ok(has_done) => is_done |= has_done,
                     Err(error) => {
                         tracing::debug!(%error, "a WebSocket broke");
                         return Stop::Left;
                     }
-                }
-                if unanswered > MAX_UNANSWERED {
-                    return Stop::Left;
                 }
             }
         }
     }
 }
 
-/// What was among the messages.
-struct Sent {
-    pings: u32,
-    done: bool,
-}
-
-/// One message for each event, one write for all of them; a comment becomes a ping.
-async fn send(sink: &mut SplitSink<WebSocket, Message>, bytes: &[u8]) -> Result<Sent, axum::Error> {
-    let mut sent = Sent {
-        pings: 0,
-        done: false,
-    };
+/// One message for each event, one write for all of them; a comment becomes a ping. Answers whether the last event was among them.
+async fn send(sink: &mut SplitSink<WebSocket, Message>, bytes: &[u8]) -> Result<bool, axum::Error> {
+    let mut has_done = false;
     for block in sse::blocks(bytes) {
         let message = if block.name.is_empty() {
-            sent.pings += 1;
             Message::Ping(Bytes::new())
         } else {
-            sent.done |= block.name == b"done";
+            has_done |= block.name == b"done";
             Message::Text(block.message().into())
         };
         sink.feed(message).await?;
     }
     sink.flush().await?;
-    Ok(sent)
+    Ok(has_done)
 }

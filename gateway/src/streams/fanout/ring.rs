@@ -214,12 +214,14 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// Whatever is pushed and evicted: from every position that the ring knows, a reader gets everything after it once.
         #[test]
         fn every_position_is_right_or_unknown(
             start in 0_u64..50,
             // The frames of each event, by flush.
-            flushes in prop::collection::vec(prop::collection::vec(1_u64..4, 1..40), 0..20),
+            flushes in prop::collection::vec(prop::collection::vec(1_u64..4, 1..40), 0..12),
             limit in 0_usize..20_000,
         ) {
             let mut ring = Ring::new(start);

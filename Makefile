@@ -25,7 +25,8 @@ up: build ## Run everything on this machine; pass options with UP_ARGS="--reposi
 
 .PHONY: test
 test: build test-tools ## Run all tests, end to end ones included
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --doc
+	CODEX_REQUIRE_STACK=1 $(CARGO) test --locked --workspace --all-targets
 
 .PHONY: e2e
 e2e: build test-tools ## Run only the end-to-end scenarios

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::api::Api;
 use crate::repository::demo_repository;
-use crate::tools::{bin_dir, codex_binary, kubectl_binary};
+use crate::tools::{bin_dir, kubectl_binary, root};
 
 /// What to start.
 #[derive(Clone, Debug, Default)]
@@ -208,10 +208,10 @@ impl Stack {
             .create(true)
             .append(true)
             .open(self.dir.path().join("up.log"))?;
-        let codex = if self.options.fake_codex {
-            bin_dir()?.join("fake-codex")
+        let fake_codex = if self.options.fake_codex {
+            Some(bin_dir()?.join("fake-codex"))
         } else {
-            codex_binary()?
+            None
         };
         let mut up = Command::new(bin_dir()?.join("codex-remote"))
             .args(["up", "--json", "--demo-model", "--listen", listen])
@@ -219,8 +219,10 @@ impl Stack {
             .arg(self.data())
             .arg("--repository")
             .arg(self.repository())
-            .arg("--codex-bin")
-            .arg(codex)
+            .arg("--node-modules")
+            .arg(root().join("node_modules"))
+            .args(self.options.fake_codex.then_some("--codex-bin"))
+            .args(fake_codex)
             .args(&self.options.arguments)
             .env_remove("CODEX_API_KEY")
             .env_remove("OPENAI_API_KEY")

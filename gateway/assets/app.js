@@ -175,8 +175,9 @@ async function openTask(id) {
   }
 }
 
-function setState({ state, reason, message, queue_position: position }) {
-  view.state.textContent = position ? `${state} ${position}` : state;
+function setState({ state, reason, message, queue_position: position, exit_code: exitCode }) {
+  const detail = position ? ` ${position}` : Number.isInteger(exitCode) ? ` · exit ${exitCode}` : "";
+  view.state.textContent = state + detail;
   view.state.dataset.state = state;
   view.cancel.hidden = !["queued", "running"].includes(state);
   view.reason.textContent = [reason, message].filter(Boolean).join(": ");

@@ -103,7 +103,8 @@ impl Programs {
         };
         let codex = search.codex(args.codex_bin.as_deref());
         let postgres_bin = search.postgres(args.postgres_bin.as_deref());
-        let bwrap = (!args.insecure_no_sandbox).then(|| search.bwrap(args.bwrap.as_deref()));
+        let bwrap =
+            (!args.insecure_no_sandbox).then(|| search.bwrap(args.bwrap.as_deref(), &codex));
         search.finish()?;
         Ok(Self {
             local_cluster,
@@ -213,13 +214,15 @@ impl Search {
     }
 
     /// The distribution's bubblewrap comes first: where AppArmor limits user namespaces, that one has the profile.
-    fn bwrap(&mut self, given: Option<&Path>) -> PathBuf {
+    fn bwrap(&mut self, given: Option<&Path>, codex: &Codex) -> PathBuf {
         if let Some(path) = given {
             return self.given("--bwrap", path);
         }
-        let packaged = self
-            .vendor()
-            .map(|folder| folder.join("codex-resources/bwrap"));
+        let package = match codex {
+            Codex::Package(folder) => Some(folder.clone()),
+            Codex::Program(_) => self.vendor(),
+        };
+        let packaged = package.map(|folder| folder.join("codex-resources/bwrap"));
         let mut candidates = path_entries()
             .map(|folder| folder.join("bwrap"))
             .chain(packaged);

@@ -52,6 +52,10 @@ fn text(prepared: &Prepared, running: &Running) -> String {
         ),
     };
     let kubeconfig = running.kubeconfig.display();
+    // As it was typed, so that the lines below can be copied even when the program is not on the path.
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "codex-remote".to_owned());
     format!(
         "
 ready in {:.1} s
@@ -64,8 +68,8 @@ ready in {:.1} s
   model        {model}
   repositories {}
 
-  codex-remote login {} --email {ADMIN_EMAIL} --password-stdin < {}
-  codex-remote run \"Document this repository\"
+  {program} login {} --email {ADMIN_EMAIL} --password-stdin < {}
+  {program} run \"Document this repository\"
   kubectl --kubeconfig {kubeconfig} -n {NAMESPACE} get codextasks
 
 Ctrl-C stops everything.",

@@ -68,12 +68,7 @@ async fn the_ready_line_is_true(stack: &Stack) {
         .unwrap();
     let mut credentials =
         json!({"email": stack.ready["email"], "password": stack.ready["password"]});
-    let login = http
-        .post(stack.url("/auth/login"))
-        .json(&credentials)
-        .send()
-        .await
-        .unwrap();
+    let login = log_in(&http, stack, &credentials).await;
     assert_eq!(login.status(), StatusCode::OK);
     let answer: Value = login.json().await.unwrap();
     let token = answer["access_token"].as_str().unwrap();
@@ -88,15 +83,15 @@ async fn the_ready_line_is_true(stack: &Stack) {
     assert!(list.text().await.unwrap().contains("/srv/repos/demo"));
 
     credentials["password"] = "something else".into();
-    let login = http
-        .post(stack.url("/auth/login"))
-        .json(&credentials)
-        .send()
-        .await
-        .unwrap();
+    let login = log_in(&http, stack, &credentials).await;
     assert_eq!(login.status(), StatusCode::UNAUTHORIZED);
     let file = fs::read_to_string(stack.data().join("admin-password")).unwrap();
     assert_eq!(file, stack.ready["password"].as_str().unwrap());
+}
+
+async fn log_in(http: &reqwest::Client, stack: &Stack, credentials: &Value) -> reqwest::Response {
+    let request = http.post(stack.url("/auth/login")).json(credentials);
+    request.send().await.unwrap()
 }
 
 fn the_cluster_is_furnished(stack: &Stack) {

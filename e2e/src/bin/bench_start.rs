@@ -1,7 +1,8 @@
 //! Measures from the submission of a task to its first frame at the client, next to the bare start of codex.
 //!
 //! Both are taken in turns in the same run, so that what else the machine does hits both. The bare start is the time
-//! from `spawn` of `codex exec --json` to its first line on standard output, which is the event `thread.started`.
+//! from `spawn` of `codex exec --json` to its first line on standard output, which is the event `thread.started`; it
+//! has a home folder of its own each time, as every task has.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -30,9 +31,9 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let stack = Stack::start(StackOptions::default())?;
     let api = stack.admin().await?;
-    let home = tempfile::tempdir()?;
     let (mut bare, mut first_frame, mut first_event) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..arguments.warm_up + arguments.runs {
+        let home = tempfile::tempdir()?;
         let bare_start = bare_start(home.path(), &stack.repository())?;
         let (frame, event) = submit_to_first(&api, stack.cwd()).await?;
         if run >= arguments.warm_up {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use codex_e2e::Stack;
 use codex_e2e::suite::Suite;
+use serde_json::json;
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.add("isolation::no_credential_is_in_reach", no_credential);
@@ -29,30 +30,34 @@ async fn run(stack: &Stack, command: &str) -> Result<String> {
     Ok(seen.command_output()?.to_owned())
 }
 
+/// Looks at every place that the agent can read: its environment, those of all processes, and every small file outside of
+/// the system's own folders. `eyJ` is how each JWT begins. The brackets keep the pattern from matching itself, in the
+/// arguments of grep or in what Codex keeps of this command.
+const SEARCH: &str = "P='e[y]J|CODEX_TASK_[T]OKEN|CODEX_FRAME_[N]ONCE|host-secret-[c]anary|\\bs[k]-[A-Za-z0-9]{20}'; \
+    echo ENV; env | grep -cE \"$P\"; \
+    echo PROC1; cat /proc/1/environ 2>&1 | tr '\\0' '\\n' | grep -cE \"$P\"; (cat /proc/1/environ >/dev/null) 2>&1 | grep -o 'Permission denied'; \
+    echo PROCS; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -cE \"$P\"; \
+    echo FILES; find / -xdev -path /proc -prune -o -path /usr -prune -o -path /opt -prune -o -type f -size -1024k -print0 2>/dev/null | xargs -0 grep -lE \"$P\" 2>/dev/null; \
+    for d in /run /tmp /codex-home /workspace /srv $HOME; do find $d -type f -size -1024k -print0 2>/dev/null | xargs -0 grep -lE \"$P\" 2>/dev/null; done; echo END";
+
 async fn no_credential(stack: Arc<Stack>) -> Result<()> {
-    // Every place that this user can read: its environment, those of all processes, and every small file outside of the
-    // system's own folders. `eyJ` is how each JWT begins. The pattern is split so that no process has it as it is.
-    let command = "P='ey''J|CODEX_TASK_''TOKEN|CODEX_FRAME_''NONCE|host-secret-''canary|\\bs''k-[A-Za-z0-9]{20}'; \
-        echo ENV; env | grep -cE \"$P\"; \
-        echo PROC1; cat /proc/1/environ 2>&1 | tr '\\0' '\\n' | grep -cE \"$P\"; (cat /proc/1/environ >/dev/null) 2>&1 | grep -o 'Permission denied'; \
-        echo PROCS; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -cE \"$P\"; \
-        echo FILES; find / -xdev -path /proc -prune -o -path /usr -prune -o -path /opt -prune -o -type f -size -1024k -print0 2>/dev/null | xargs -0 grep -lE \"$P\" 2>/dev/null; \
-        for d in /run /tmp /codex-home /workspace /srv $HOME; do find $d -type f -size -1024k -print0 2>/dev/null | xargs -0 grep -lE \"$P\" 2>/dev/null; done; echo END";
-    let output = run(&stack, command).await?;
-    let files: Vec<&str> = output
-        .split("FILES\n")
-        .nth(1)
-        .unwrap_or_default()
-        .lines()
-        .filter(|line| *line != "END")
-        .collect();
-    ensure!(output.contains("ENV\n0\n"), "{output}");
-    ensure!(output.contains("PROC1\n0\nPermission denied\n"), "{output}");
-    ensure!(output.contains("PROCS\n0\n"), "{output}");
+    let output = run(&stack, SEARCH).await?;
+    let wanted = "ENV\n0\nPROC1\n0\nPermission denied\nPROCS\n0\nFILES\nEND";
+    ensure!(output.trim_end() == wanted, "{output}");
+
+    // The same search finds what is there, so that finding nothing means something.
+    let body = json!({
+        "prompt": format!("[demo:shell echo $BAIT > bait; {SEARCH}]"),
+        "cwd": stack.cwd(),
+        "env": { "BAIT": "eyJhbGciOi" },
+    });
+    let seen = stack.admin().await?.submit(body).await?.follow().await?;
+    let output = seen.command_output()?;
     ensure!(
-        files.is_empty() && output.trim_end().ends_with("END"),
+        !output.contains("ENV\n0\n") && !output.contains("PROCS\n0\n"),
         "{output}"
     );
+    ensure!(output.contains("/workspace/bait\n"), "{output}");
     Ok(())
 }
 

@@ -103,35 +103,16 @@ async fn inspect(stack: Arc<Stack>) -> Result<()> {
 async fn immutable(stack: Arc<Stack>) -> Result<()> {
     let file = manifest(&stack, "fixed", "[demo:sleep 60]")?;
     stack.kubectl(&["create", "-f", &file])?;
-    let refused = stack.kubectl(&[
-        "patch",
-        "ctask",
-        "fixed",
-        "--type=merge",
-        "-p",
-        r#"{"spec":{"prompt":"another"}}"#,
-    ]);
+    let patch =
+        |change: &str| stack.kubectl(&["patch", "ctask", "fixed", "--type=merge", "-p", change]);
+    let refused = patch(r#"{"spec":{"prompt":"another"}}"#);
     let text = refused
         .err()
         .context("the prompt must not change")?
         .to_string();
     ensure!(text.contains("cannot change"), "{text}");
-    stack.kubectl(&[
-        "patch",
-        "ctask",
-        "fixed",
-        "--type=merge",
-        "-p",
-        r#"{"spec":{"cancel":true}}"#,
-    ])?;
-    let refused = stack.kubectl(&[
-        "patch",
-        "ctask",
-        "fixed",
-        "--type=merge",
-        "-p",
-        r#"{"spec":{"cancel":false}}"#,
-    ]);
+    patch(r#"{"spec":{"cancel":true}}"#)?;
+    let refused = patch(r#"{"spec":{"cancel":false}}"#);
     ensure!(refused.is_err(), "cancel cannot be taken back");
     stack.kubectl(&[
         "wait",

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::config::{NodeConfig, SandboxMode};
 use super::plan::security::DEFAULT_ID;
@@ -13,7 +13,7 @@ use super::sandbox::plan::{
 };
 use super::sandbox::rootfs;
 use super::shim::state::{ContainerDir, Outcome};
-use super::shim::{NETWORK_STATE, NetworkState};
+use super::shim::{self, NETWORK_STATE, NetworkState};
 
 /// The host uid of Pods on a node that runs as root. It belongs to nobody on usual systems.
 const DEFAULT_RUNTIME_UID: u32 = 65532;
@@ -280,13 +280,7 @@ fn start(
     dir: &Path,
     plan: &impl serde::Serialize,
 ) -> io::Result<std::process::Child> {
-    let mut child = Command::new(&report.shim)
-        .args(["shim", kind, "--dir"])
-        .arg(dir)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+    let mut child = shim::command(&report.shim, kind, dir)
         .stderr(Stdio::null())
         .spawn()?;
     if let Some(mut input) = child.stdin.take() {

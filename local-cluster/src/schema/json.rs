@@ -27,6 +27,19 @@ fn equal_numbers(a: &Number, b: &Number) -> bool {
     }
 }
 
+/// The value without the fields of objects that are null, at any depth. Nulls in lists stay.
+pub(crate) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}
+
 /// A text that is the same for values that are [`equal`]: keys sorted, whole floats as integers.
 pub(crate) fn canonical(value: &Value) -> String {
     match value {

@@ -106,10 +106,15 @@ impl Bench {
         }
     }
 
+    /// Starts the first container of a Pod for the first time.
+    pub async fn start_first(&self, pod: &Pod, objects: &Objects) -> Run {
+        let container = &pod.spec.as_ref().unwrap().containers[0];
+        self.start(pod, container, 0, objects).await
+    }
+
     /// Runs the first container of a Pod to its end: its result and its output.
     pub async fn run(&self, pod: &Pod, objects: &Objects) -> (Outcome, String) {
-        let container = &pod.spec.as_ref().unwrap().containers[0];
-        let mut run = self.start(pod, container, 0, objects).await;
+        let mut run = self.start_first(pod, objects).await;
         let exit = run.exit().await;
         let output = output(run.handle.dir().log());
         self.runtime.stop_network(&run.pod_dir);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
 
 use super::objects::{Objects, config_map_entries, secret_entries};
-use super::{PlanError, fields};
+use super::{PlanError, containers_of, fields};
 
 /// Resolves the variables of a container, in the order in which Kubernetes applies them: the image, `envFrom`, `env`.
 ///
@@ -82,14 +82,7 @@ fn value_of(
         };
     }
     if let Some(selector) = &source.resource_field_ref {
-        let of = pod
-            .spec
-            .iter()
-            .flat_map(|spec| {
-                spec.containers
-                    .iter()
-                    .chain(spec.init_containers.iter().flatten())
-            })
+        let of = containers_of(pod)
             .find(|other| Some(&other.name) == selector.container_name.as_ref())
             .unwrap_or(container);
         return match fields::resource(of, selector) {

@@ -76,6 +76,16 @@ pub mod reasons {
     pub const CRASH_LOOP_BACK_OFF: &str = "CrashLoopBackOff";
 }
 
+/// All containers of a Pod, in the order in which they start.
+pub(crate) fn containers_of(pod: &Pod) -> impl Iterator<Item = &Container> {
+    pod.spec.iter().flat_map(|spec| {
+        spec.init_containers
+            .iter()
+            .flatten()
+            .chain(&spec.containers)
+    })
+}
+
 /// What a plan depends on besides the Pod.
 #[derive(Clone, Debug)]
 pub struct Environment<'a> {

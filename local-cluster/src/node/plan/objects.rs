@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, Pod, Secret};
 
+use super::containers_of;
+
 /// What was found of the objects that a Pod refers to. Missing ones are missing here, too.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
@@ -34,12 +36,7 @@ impl References {
         let Some(spec) = &pod.spec else {
             return references;
         };
-        for container in spec
-            .init_containers
-            .iter()
-            .flatten()
-            .chain(&spec.containers)
-        {
+        for container in containers_of(pod) {
             references.add_container(container);
         }
         for volume in spec.volumes.iter().flatten() {

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::objects::{Objects, config_map_entries, secret_entries};
-use super::{PlanError, fields, quantity};
+use super::{PlanError, containers_of, fields, quantity};
 
 /// Permissions of files that say nothing else.
 const DEFAULT_MODE: i32 = 0o644;
@@ -182,14 +182,7 @@ fn source(
 }
 
 fn empty_dir(pod: &Pod, name: &str, source: &EmptyDirVolumeSource, empty_dirs: &Path) -> Source {
-    let users = pod
-        .spec
-        .iter()
-        .flat_map(|spec| {
-            spec.containers
-                .iter()
-                .chain(spec.init_containers.iter().flatten())
-        })
+    let users = containers_of(pod)
         .filter(|container| {
             container
                 .volume_mounts

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -20,10 +19,11 @@ pub use container::{ContainerHandle, Progress, Stopper};
 
 use self::dirs::{PodDir, make_private};
 use super::config::{NodeConfig, SandboxMode};
+use super::plan::containers_of;
 use super::plan::volumes::{HostKind, Source};
 use super::preflight::PreflightReport;
 use super::sandbox::plan::{Confinement, ContainerPlan, NetworkPlan, PodNamespaces, ProcessId};
-use super::shim::{NETWORK_STATE, NetworkState};
+use super::shim::{self, NETWORK_STATE, NetworkState};
 
 /// How long a network process may take until it reports.
 const NETWORK_START: Duration = Duration::from_secs(20);
@@ -176,12 +176,7 @@ impl Runtime {
 
     /// Removes what is left of the control groups of a Pod that has ended.
     pub fn remove_cgroups(&self, pod: &Pod) {
-        let spec = pod.spec.iter();
-        for container in spec.flat_map(|spec| {
-            spec.containers
-                .iter()
-                .chain(spec.init_containers.iter().flatten())
-        }) {
+        for container in containers_of(pod) {
             let uid = pod.metadata.uid.as_deref().unwrap_or_default();
             for path in self.found.cgroups.groups_of(uid, &container.name) {
                 let _ = std::fs::remove_dir(path);
@@ -221,13 +216,7 @@ impl Runtime {
             .map_err(system("the shim's log"))?;
         let plan = serde_json::to_vec(plan).map_err(|error| system("the plan")(error.into()))?;
         let program = &self.found.shim;
-        let mut child = Command::new(program)
-            .args(["shim", kind, "--dir"])
-            .arg(dir)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+        let mut child = Command::from(shim::command(program, kind, dir))
             .stderr(log)
             .spawn()
             .map_err(system(format!("cannot start {}", program.display())))?;

@@ -9,8 +9,8 @@
 //! Forking and changing namespaces need a process with a single thread: `main` must call this before it makes any.
 
 use std::io::{self, Read as _};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 use serde::de::DeserializeOwned;
 
@@ -22,6 +22,20 @@ mod pump;
 pub mod state;
 
 pub use network::{NETWORK_LOCK, NETWORK_STATE, NetworkState};
+
+/// The command line of a shim, with an empty environment. The plan goes to its standard input, and its standard output says
+/// when to look; where its messages go is up to the caller.
+pub(crate) fn command(program: &Path, kind: &str, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["shim", kind, "--dir"])
+        .arg(dir)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    command
+}
 
 /// Runs a shim. `arguments` are those after the word `shim`.
 pub fn main<I: IntoIterator<Item = String>>(arguments: I) -> ExitCode {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::set::{Element, Set};
 use super::typed::{Atom, ListType, Shape, Type};
-use crate::schema::json::equal;
+use crate::schema::json::{equal, without_nulls};
 
 /// The fields of a value.
 pub(super) fn fields(of: Type<'_>, value: &Value) -> Set {
@@ -307,18 +307,6 @@ fn has_null(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(has_null),
         Value::Object(map) => map.values().any(has_null),
         _ => false,
-    }
-}
-
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(map) => map
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name, without_nulls(value)))
-            .collect(),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
-        other => other,
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::PatchError;
 use crate::schema::Schema;
 use crate::schema::arena::{Arena, Node, NodeId, PatchMeta};
-use crate::schema::json::equal;
+use crate::schema::json::{equal, without_nulls};
 
 type Object = Map<String, Value>;
 
@@ -96,6 +96,7 @@ pub(super) fn merge_map(
                 Some(Value::Array(merge_list(child, old, new, deletion)?))
             }
             (present, _) if deletion => present,
+            // What is new takes no nulls along: there is nothing that they could delete.
             (_, value) => without_directives(without_nulls(value)),
         };
         match merged {
@@ -315,19 +316,6 @@ fn same(a: &Value, b: &Value, key: Option<&str>) -> bool {
             (Some(a), Some(b)) => equal(a, b),
             _ => false,
         },
-    }
-}
-
-/// What is new takes no nulls along: there is nothing that they could delete.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(map) => map
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key, without_nulls(value)))
-            .collect(),
-        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
-        other => other,
     }
 }
 

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
 use super::end::Stop;
-use super::{Worker, containers_of, is_init};
+use super::{Worker, is_init};
 use crate::node::config::SandboxMode;
+use crate::node::plan::containers_of;
 use crate::node::runtime::{ContainerHandle, Progress};
 use crate::node::sandbox::plan::PodNamespaces;
 use crate::node::shim::state::{Exit, Outcome};

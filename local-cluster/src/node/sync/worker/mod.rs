@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -24,6 +24,7 @@ use super::events::Events;
 use super::publisher::Publisher;
 use super::state::{ContainerState, Containers, Finish, Phase, next};
 use super::status::{self, Verdict, View};
+use crate::node::plan::containers_of;
 use crate::node::runtime::dirs::PodDir;
 use crate::node::runtime::{Progress, Runtime, RuntimeError, Stopper};
 
@@ -238,16 +239,6 @@ impl Worker {
         let retry = self.retry.map(|(at, _)| at).filter(|_| waits);
         [deadline, backoff, retry].into_iter().flatten().min()
     }
-}
-
-/// All containers of a Pod, in the order in which they start.
-fn containers_of(pod: &Pod) -> impl Iterator<Item = &Container> {
-    pod.spec.iter().flat_map(|spec| {
-        spec.init_containers
-            .iter()
-            .flatten()
-            .chain(&spec.containers)
-    })
 }
 
 fn is_init(pod: &Pod, name: &str) -> bool {

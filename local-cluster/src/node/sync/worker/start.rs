@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{FIRST_RETRY, LONGEST_RETRY, Worker, containers_of, is_init};
+use super::{FIRST_RETRY, LONGEST_RETRY, Worker, is_init};
 use crate::node::plan::objects::Objects;
 use crate::node::plan::volumes::{self, Source};
-use crate::node::plan::{self, Environment, PlanError, reasons, security};
+use crate::node::plan::{self, Environment, PlanError, containers_of, reasons, security};
 use crate::node::runtime::RuntimeError;
 use crate::node::sandbox::plan::PodNamespaces;
 use crate::node::sync::events::Kind;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use codex_crds::env_policy::EnvPolicy;
 use codex_tasklog::hub::HubClient;
-use codex_tasklog::{Archive, DirArchive, LiveLog};
+use codex_tasklog::{ArchiveLocation, LiveLog};
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -35,7 +35,8 @@ pub struct Config {
     /// The log of running tasks: `hub:/path/to.sock`, the socket of the operator on this machine.
     #[arg(long, env = "CODEX_LIVE_STORE")]
     pub live_store: String,
-    /// The log of finished tasks: `file:///folder`.
+    /// Where logs stay: `file:///folder` or `s3://bucket/prefix?endpoint=URL&region=NAME&path-style=BOOL`. Credentials for S3 come
+    /// from where the AWS tools look for them.
     #[arg(long, env = "CODEX_ARCHIVE")]
     pub archive: String,
     /// The Ed25519 key that signs access tokens: PKCS #8 in PEM.
@@ -108,7 +109,7 @@ impl Config {
         };
         let lifetime = Duration::from_secs(self.access_token_seconds);
         let live = self.live_store()?;
-        let archive = self.archive()?;
+        let archive = self.archive()?.open().await;
         let tokens = TokenKeys::read(&self.jwt_key_file, &self.jwt_old_key_files, lifetime)?;
         let kubernetes = kube::Config::infer()
             .await
@@ -159,15 +160,12 @@ impl Config {
         }
     }
 
-    fn archive(&self) -> Result<Arc<dyn Archive>, Error> {
-        match self.archive.strip_prefix("file://") {
-            Some(path) if path.starts_with('/') => Ok(Arc::new(DirArchive::new(path))),
-            _ => Err(Error::Setting {
-                name: "CODEX_ARCHIVE",
-                value: self.archive.clone(),
-                expected: "write file:///folder",
-            }),
-        }
+    fn archive(&self) -> Result<ArchiveLocation, Error> {
+        self.archive.parse().map_err(|_| Error::Setting {
+            name: "CODEX_ARCHIVE",
+            value: self.archive.clone(),
+            expected: "write file:///folder or s3://bucket/prefix?endpoint=URL&region=NAME",
+        })
     }
 
     fn origins(&self) -> Result<Vec<HeaderValue>, Error> {

@@ -53,7 +53,7 @@ pub(super) fn complete(store: Arc<dyn ObjectStore>, manifest: Manifest, after: u
             clip.frames(&chunk?.frames)
                 .map_err(|error| LogError::Damaged(error.to_string()))
         })
-        .map_ok(batches)
+        .map_ok(|frames| batches(&frames))
         .try_flatten()
         // What comes after an error would be a hole.
         .scan(false, |has_failed, batch| {
@@ -171,15 +171,15 @@ impl Uploaded {
             let next = uploaded.next().await?;
             Ok(next.map(|(_, _, frames)| (frames, uploaded)))
         })
-        .map_ok(batches)
+        .map_ok(|frames| batches(&frames))
         .try_flatten()
         .boxed()
     }
 }
 
 fn batches(
-    frames: Vec<Arc<Frame>>,
-) -> impl futures::Stream<Item = Result<Vec<Arc<Frame>>, LogError>> {
+    frames: &[Arc<Frame>],
+) -> impl futures::Stream<Item = Result<Vec<Arc<Frame>>, LogError>> + use<> {
     let batches: Vec<_> = frames
         .chunks(BATCH)
         .map(|batch| Ok(batch.to_vec()))

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::report::Section;
 use crate::rounds::Rounds;
-use crate::servers::{self, Kind, NginxPaths, Peers};
+use crate::servers::{self, Kind, Peers, Programs};
 use crate::system::{self, Cores};
 use crate::workloads::{Size, Workload};
 
@@ -34,6 +34,9 @@ enum Command {
     /// One of the servers; the benchmark starts them itself.
     #[command(hide = true)]
     Serve { kind: Kind },
+    /// One of the readers of Redis; the benchmark starts them itself.
+    #[command(hide = true)]
+    Read { kind: Kind, port: u16, tasks: usize },
 }
 
 #[derive(Debug, Args)]
@@ -55,7 +58,7 @@ struct Streams {
     #[arg(long)]
     output: Option<PathBuf>,
     #[command(flatten)]
-    nginx: NginxPaths,
+    programs: Programs,
 }
 
 impl Cli {
@@ -67,6 +70,7 @@ impl Cli {
         match self.command {
             Command::Streams(streams) => streams.run(),
             Command::Serve { kind } => servers::serve(kind),
+            Command::Read { kind, port, tasks } => servers::read_redis(kind, port, tasks),
         }
     }
 }
@@ -76,7 +80,7 @@ impl Streams {
         system::allow_files(FILES)?;
         let peers = Peers {
             cores: Cores::pick()?,
-            nginx: self.nginx.clone(),
+            programs: self.programs.clone(),
         };
         system::pin(peers.cores.load)?;
         let begin = Instant::now();

@@ -2,14 +2,19 @@
 
 mod feed;
 mod naive;
+mod ours;
 mod process;
 mod raw;
+mod redis;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 pub(crate) use process::{Peers, Server};
+pub(crate) use redis::{
+    Redis, read as read_redis, store as redis_store, stream as redis_stream, task as redis_task,
+};
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -24,6 +29,10 @@ pub(crate) enum Kind {
     Ours,
     /// The same, flushed as UIs want it.
     OursUi,
+    /// A reader of Redis: one XREAD BLOCK over all tasks.
+    Xread,
+    /// A reader of Redis: our live store.
+    Store,
 }
 
 impl Kind {
@@ -35,14 +44,22 @@ impl Kind {
             Self::Raw => "raw TCP, 256 lines a send",
             Self::Ours => "**ours**",
             Self::OursUi => "**ours**, flushed for UIs",
+            Self::Xread => "XREAD BLOCK over all tasks",
+            Self::Store => "**ours** (`RedisStore`)",
         }
+    }
+
+    /// As the command line names it.
+    pub(crate) fn argument(self) -> String {
+        let value = clap::ValueEnum::to_possible_value(&self);
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     /// Where clients of task 0 read.
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Nchan => "/sub/0",
-            Self::Naive | Self::Raw | Self::Ours => "/stream/0",
+            Self::Naive | Self::Raw | Self::Ours | Self::Xread | Self::Store => "/stream/0",
             Self::OursUi => "/stream/0?pace=ui",
         }
     }
@@ -56,14 +73,16 @@ pub(crate) fn serve(kind: Kind) -> Result<()> {
     match kind {
         Kind::Naive => feed::run(naive::serve),
         Kind::Raw => raw::run(),
-        Kind::Ours | Kind::OursUi => anyhow::bail!("not there yet"),
-        Kind::Nchan => anyhow::bail!("nginx is started by the benchmark itself"),
+        Kind::Ours | Kind::OursUi => feed::run(ours::serve),
+        Kind::Nchan | Kind::Xread | Kind::Store => {
+            anyhow::bail!("{} is no server of this program", kind.name())
+        }
     }
 }
 
-/// Where nginx and its module are.
+/// Where the programs of others are.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct NginxPaths {
+pub(crate) struct Programs {
     /// The nginx program.
     #[arg(long, env = "CODEX_BENCH_NGINX", default_value = "/usr/sbin/nginx")]
     pub(crate) nginx: PathBuf,
@@ -74,4 +93,11 @@ pub(crate) struct NginxPaths {
         default_value = "/usr/lib/nginx/modules/ngx_nchan_module.so"
     )]
     pub(crate) nchan_module: PathBuf,
+    /// The Redis server (Debian: redis-server).
+    #[arg(
+        long,
+        env = "CODEX_BENCH_REDIS",
+        default_value = "/usr/bin/redis-server"
+    )]
+    pub(crate) redis_server: PathBuf,
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::{Kind, NginxPaths};
+use super::{Kind, Programs, Redis};
 use crate::load::Request;
 use crate::publish::Publisher;
 use crate::system::{self, Cores};
@@ -24,28 +24,55 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Peers {
     pub(crate) cores: Cores,
-    pub(crate) nginx: NginxPaths,
+    pub(crate) programs: Programs,
 }
 
 impl Peers {
     /// Why a server cannot take part.
     pub(crate) fn obstacle(&self, kind: Kind) -> Option<String> {
-        if matches!(kind, Kind::Ours | Kind::OursUi) {
-            return Some("ours is not there yet".into());
-        }
-        if kind != Kind::Nchan {
-            return None;
-        }
-        [&self.nginx.nginx, &self.nginx.nchan_module]
-            .into_iter()
-            .find(|path| !path.exists())
-            .map(|path| {
-                format!(
-                    "nginx + nchan is left out: {} is not there (Debian: apt install nginx libnginx-mod-nchan, or name the files \
-                     with --nginx and --nchan-module)",
-                    path.display()
-                )
-            })
+        let (name, paths, hint) = match kind {
+            Kind::Nchan => (
+                "nginx + nchan",
+                vec![&self.programs.nginx, &self.programs.nchan_module],
+                "apt install nginx libnginx-mod-nchan, or name the files with --nginx and --nchan-module",
+            ),
+            Kind::Xread | Kind::Store => (
+                kind.name(),
+                vec![&self.programs.redis_server],
+                "apt install redis-server, or name the program with --redis-server",
+            ),
+            _ => return None,
+        };
+        let missing = paths.into_iter().find(|path| !path.exists())?;
+        Some(format!(
+            "{name} is left out: {} is not there (Debian: {hint})",
+            missing.display()
+        ))
+    }
+
+    /// Runs something on the core for servers.
+    fn on_server_core<T>(&self, start: impl FnOnce() -> Result<T>) -> Result<T> {
+        // A child inherits the core of the thread that starts it.
+        system::pin(self.cores.server)?;
+        let started = start();
+        system::pin(self.cores.load)?;
+        started
+    }
+
+    /// Starts a Redis on the core for servers.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) fn start_redis(&self) -> Result<Redis> {
+        self.on_server_core(|| Redis::start(&self.programs.redis_server))
+    }
+
+    /// Starts a process on the core for servers.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) fn start_reader(&self, command: &mut Command) -> Result<Child> {
+        self.on_server_core(|| Ok(command.spawn()?))
     }
 
     /// Starts a server on the core for servers.
@@ -53,13 +80,10 @@ impl Peers {
     /// # Errors
     /// When it does not start, or does not listen in time.
     pub(crate) fn start(&self, kind: Kind) -> Result<Server> {
-        // A child inherits the core of the thread that starts it.
-        system::pin(self.cores.server)?;
-        let server = match kind {
-            Kind::Nchan => start_nginx(&self.nginx),
+        let server = self.on_server_core(|| match kind {
+            Kind::Nchan => start_nginx(&self.programs),
             _ => start_own(kind),
-        };
-        system::pin(self.cores.load)?;
+        });
         server.with_context(|| format!("starting {}", kind.name()))
     }
 }
@@ -135,9 +159,8 @@ fn loopback(port: u16) -> SocketAddr {
 }
 
 fn start_own(kind: Kind) -> Result<Server> {
-    let name = clap::ValueEnum::to_possible_value(&kind).context("the server has no name")?;
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["serve", name.get_name()])
+        .args(["serve", &kind.argument()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -162,7 +185,7 @@ fn start_own(kind: Kind) -> Result<Server> {
     })
 }
 
-fn start_nginx(paths: &NginxPaths) -> Result<Server> {
+fn start_nginx(paths: &Programs) -> Result<Server> {
     let folder = tempfile::tempdir()?;
     let port = free_port()?;
     let config = folder.path().join("nginx.conf");

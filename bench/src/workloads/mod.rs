@@ -2,6 +2,7 @@
 
 mod idle;
 mod paced;
+mod redis;
 mod replay;
 mod stalled;
 mod throughput;
@@ -40,11 +41,14 @@ pub(crate) enum Workload {
     /// One stalled client of 50.
     #[value(name = "B7", alias = "b7")]
     Stalled,
+    /// 1,000 live tasks on Redis.
+    #[value(name = "B8", alias = "b8")]
+    Redis,
 }
 
 impl Workload {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Batches,
         Self::Lines,
         Self::Moderate,
@@ -52,6 +56,7 @@ impl Workload {
         Self::Idle,
         Self::Replay,
         Self::Stalled,
+        Self::Redis,
     ];
 
     /// Runs it.
@@ -67,13 +72,14 @@ impl Workload {
             Self::Idle => idle::run(rounds, size),
             Self::Replay => replay::run(rounds, size),
             Self::Stalled => stalled::run(rounds, size),
+            Self::Redis => redis::run(rounds, size),
         }
     }
 
     /// How much of the time of a whole run it may use, relative to the others.
     pub(crate) const fn share(self) -> u32 {
         match self {
-            Self::Batches | Self::Moderate | Self::Stalled => 3,
+            Self::Batches | Self::Moderate | Self::Stalled | Self::Redis => 3,
             Self::Busy => 5,
             Self::Lines | Self::Idle | Self::Replay => 2,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use codex_crds::env_policy::EnvPolicy;
 use codex_tasklog::hub::HubClient;
-use codex_tasklog::{ArchiveLocation, LiveLog};
+use codex_tasklog::{ArchiveLocation, LiveLog, LogError, RedisConfig, RedisStore};
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -32,9 +32,13 @@ pub struct Config {
     /// The namespace of the tasks.
     #[arg(long, env = "CODEX_NAMESPACE", default_value = "codex-tasks")]
     pub namespace: String,
-    /// The log of running tasks: `hub:/path/to.sock`, the socket of the operator on this machine.
-    #[arg(long, env = "CODEX_LIVE_STORE")]
-    pub live_store: String,
+    /// The log of running tasks: `hub:/path/to.sock`, the socket of the operator on this machine, or the Redis of the operator at
+    /// `redis://[user[:password]@]host[:port][/database]`, `rediss://` for TLS.
+    #[arg(long, env = "CODEX_LIVE_STORE", hide_env_values = true)]
+    pub live_store: SecretString,
+    /// A file with the password of Redis, instead of one in the address.
+    #[arg(long, env = "CODEX_REDIS_PASSWORD_FILE")]
+    pub redis_password_file: Option<PathBuf>,
     /// Where logs stay: `file:///folder` or `s3://bucket/prefix?endpoint=URL&region=NAME&path-style=BOOL`. Credentials for S3 come
     /// from where the AWS tools look for them.
     #[arg(long, env = "CODEX_ARCHIVE")]
@@ -150,13 +154,24 @@ impl Config {
     }
 
     fn live_store(&self) -> Result<Arc<dyn LiveLog>, Error> {
-        match self.live_store.strip_prefix("hub:") {
+        let address = self.live_store.expose_secret();
+        match address.strip_prefix("hub:") {
             Some(path) if path.starts_with('/') => Ok(Arc::new(HubClient::new(path))),
-            _ => Err(Error::Setting {
-                name: "CODEX_LIVE_STORE",
-                value: self.live_store.clone(),
-                expected: "write hub:/path/to.sock, the socket of the operator",
-            }),
+            _ if RedisConfig::is_address(address) => {
+                let password = self
+                    .redis_password_file
+                    .as_deref()
+                    .map(|path| read_secret("the password of Redis", path))
+                    .transpose()?;
+                let store = RedisConfig::new(&self.live_store, password.as_ref())
+                    .and_then(RedisStore::new)
+                    .map_err(Error::LiveStore)?;
+                Ok(Arc::new(store))
+            }
+            // The value may hold a password, so it is not repeated.
+            _ => Err(Error::LiveStore(LogError::Setting(
+                "write hub:/path/to.sock, the socket of the operator, or redis://host:port".into(),
+            ))),
         }
     }
 
@@ -223,11 +238,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn stores_are_checked() {
+    #[tokio::test]
+    async fn stores_are_checked() {
         let mut config = config(&[]);
         assert!(config.live_store().is_ok() && config.archive().is_ok());
-        config.live_store = "redis://x".into();
+        config.live_store = "redis://:s3cret@x".into();
+        assert!(config.live_store().is_ok());
+        assert!(!format!("{config:?}").contains("s3cret"));
+        config.redis_password_file = Some("/nowhere/password".into());
+        assert!(matches!(config.live_store(), Err(Error::File { .. })));
+        config.live_store = "http://:s3cret@x".into();
         config.archive = "/x".into();
         assert!(config.live_store().is_err() && config.archive().is_err());
         assert!(matches!(config.database_url(), Err(Error::NoDatabase)));

@@ -60,6 +60,9 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
+    /// The live store is not configured in a way that can work.
+    #[error("CODEX_LIVE_STORE: {0}")]
+    LiveStore(#[source] codex_tasklog::LogError),
     /// The configuration of the Kubernetes client is wrong.
     #[error("Kubernetes is not configured; set KUBECONFIG or run inside a cluster")]
     KubernetesConfig(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -6,17 +6,23 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use codex_crds::env_policy::EnvPolicy;
-use codex_tasklog::ArchiveLocation;
+use codex_tasklog::{ArchiveLocation, LiveLimits};
 use jiff::SignedDuration;
+use secrecy::SecretString;
 
 use crate::domain::admission::Limits;
 use crate::domain::step::Patience;
 
+/// A live log that holds less than this could not take the largest batch of frames.
+const MIN_LIVE_BYTES: u64 = 1 << 20;
+
 /// Where the log of running tasks is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum LiveStore {
     /// In the memory of the operator, lent to other processes of this machine through a Unix socket.
     Hub(PathBuf),
+    /// In Redis, at this address, which may hold a password.
+    Redis(SecretString),
 }
 
 /// A host name that Pods know without DNS.
@@ -53,9 +59,24 @@ pub struct Config {
     /// At least 32 random bytes, from which the nonce of each task is made.
     #[arg(long, env = "CODEX_NONCE_KEY_FILE")]
     pub nonce_key_file: PathBuf,
-    /// The live log: `hub:/path/to.sock`.
-    #[arg(long, env = "CODEX_LIVE_STORE")]
+    /// The live log: `hub:/path/to.sock`, or Redis 7 or later at `redis://[user[:password]@]host[:port][/database]`, `rediss://` for
+    /// TLS. Redis needs `maxmemory-policy noeviction`.
+    #[arg(long, env = "CODEX_LIVE_STORE", hide_env_values = true)]
     pub live_store: LiveStore,
+    /// A file with the password of Redis, instead of one in the address.
+    #[arg(long, env = "CODEX_REDIS_PASSWORD_FILE")]
+    pub redis_password_file: Option<PathBuf>,
+    /// Bytes of archived frames that the live log of a task keeps for readers that are a little behind.
+    #[arg(long, env = "CODEX_LIVE_KEEP_BYTES", default_value_t = LiveLimits::default().keep)]
+    pub live_keep_bytes: u64,
+    /// Bytes that the live log of a task takes at most. Frames past it wait in the container's log until older ones are archived.
+    #[arg(long, env = "CODEX_LIVE_TASK_BYTES", default_value_t = LiveLimits::default().task,
+        value_parser = clap::value_parser!(u64).range(MIN_LIVE_BYTES..))]
+    pub live_task_bytes: u64,
+    /// Bytes that all live logs take at most, likewise.
+    #[arg(long, env = "CODEX_LIVE_TOTAL_BYTES", default_value_t = LiveLimits::default().total,
+        value_parser = clap::value_parser!(u64).range(MIN_LIVE_BYTES..))]
+    pub live_total_bytes: u64,
     /// The archive: `file:///folder` or `s3://bucket/prefix?endpoint=URL&region=NAME&path-style=BOOL`. Credentials for S3 come from
     /// where the AWS tools look for them.
     #[arg(long, env = "CODEX_ARCHIVE")]
@@ -134,6 +155,16 @@ impl Config {
         }
     }
 
+    /// The bounds on what the live log holds.
+    #[must_use]
+    pub const fn live_limits(&self) -> LiveLimits {
+        LiveLimits {
+            keep: self.live_keep_bytes,
+            task: self.live_task_bytes,
+            total: self.live_total_bytes,
+        }
+    }
+
     /// The times that decisions wait for.
     #[must_use]
     pub fn patience(&self) -> Patience {
@@ -163,9 +194,10 @@ impl FromStr for LiveStore {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix("hub:") {
             Some(path) if path.starts_with('/') => Ok(Self::Hub(path.into())),
-            _ => Err(format!(
-                "{text:?} is not a live store; use hub:/path/to.sock"
-            )),
+            // What is wrong in an address is told when it is used, without the address: it may hold a password, and the parser of
+            // the command line would print it.
+            None if text.contains("://") => Ok(Self::Redis(text.into())),
+            _ => Err("use hub:/path/to.sock or redis://host:port".into()),
         }
     }
 }
@@ -188,16 +220,18 @@ impl FromStr for HostAlias {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn stores_and_aliases_are_checked() {
-        assert_eq!(
-            "hub:/run/a.sock".parse(),
-            Ok(LiveStore::Hub("/run/a.sock".into()))
-        );
+        let hub = "hub:/run/a.sock".parse().unwrap();
+        assert!(matches!(hub, LiveStore::Hub(path) if path.as_path() == Path::new("/run/a.sock")));
         assert!("hub:a.sock".parse::<LiveStore>().is_err());
-        assert!("redis://x".parse::<LiveStore>().is_err());
+        assert!("localhost".parse::<LiveStore>().is_err());
+        let redis: LiveStore = "redis://:s3cret@x".parse().unwrap();
+        assert!(matches!(redis, LiveStore::Redis(_)) && !format!("{redis:?}").contains("s3cret"));
         assert!("10.0.0.1=proxy".parse::<HostAlias>().is_ok());
         assert!("proxy=10.0.0.1".parse::<HostAlias>().is_err());
     }

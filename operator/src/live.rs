@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use codex_tasklog::{LiveLog, LiveLogWriter, MemoryStore, hub};
+use codex_tasklog::{LiveLog, LiveLogWriter, MemoryStore, RedisConfig, RedisStore, hub};
+use secrecy::SecretString;
 use tokio::net::UnixListener;
 
 use crate::config::{Config, LiveStore};
@@ -15,7 +16,8 @@ use crate::supervisor::Supervisor;
 /// Opens the live store, and lends it to the other processes of this machine.
 ///
 /// # Errors
-/// [`Error::Listen`] when the socket cannot be made.
+/// [`Error::Listen`] when the socket cannot be made, [`Error::Log`] or [`Error::Key`] when the address or the password of Redis
+/// cannot be used. A Redis that is away is none: frames wait for it.
 pub fn open_live(
     config: &Config,
     supervisor: &Supervisor,
@@ -26,7 +28,7 @@ pub fn open_live(
                 address: path.display().to_string(),
                 source,
             })?;
-            let store = MemoryStore::default();
+            let store = MemoryStore::new(config.live_limits());
             let shared: Arc<dyn LiveLog> = Arc::new(store.clone());
             supervisor.spawn_vital(
                 "the log hub",
@@ -34,7 +36,26 @@ pub fn open_live(
             );
             Ok(Arc::new(store))
         }
+        LiveStore::Redis(address) => {
+            let password = config
+                .redis_password_file
+                .as_deref()
+                .map(read_password)
+                .transpose()?;
+            let mut redis = RedisConfig::new(address, password.as_ref())?;
+            redis.limits = config.live_limits();
+            redis.linger = config.live_linger().max(redis.linger);
+            Ok(Arc::new(RedisStore::new(redis)?))
+        }
     }
+}
+
+fn read_password(path: &Path) -> Result<SecretString, Error> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::Key {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(text.trim_end_matches(['\r', '\n']).into())
 }
 
 /// The socket appears under its name only after its mode is set, so nobody else can ever connect; a socket that a dead process

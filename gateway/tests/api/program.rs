@@ -134,7 +134,7 @@ async fn the_program_starts_serves_and_stops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mistakes_of_the_configuration_are_told() {
     let cases: [(&[(&str, &str)], &str); 3] = [
-        (&[("CODEX_LIVE_STORE", "redis://x")], "CODEX_LIVE_STORE"),
+        (&[("CODEX_LIVE_STORE", "redis:x")], "CODEX_LIVE_STORE"),
         (
             &[
                 ("CODEX_LIVE_STORE", "hub:/x"),

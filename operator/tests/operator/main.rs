@@ -13,4 +13,5 @@ mod lifecycle;
 mod logs;
 mod outcomes;
 mod queue;
+mod redis;
 mod restart;

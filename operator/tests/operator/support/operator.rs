@@ -27,6 +27,8 @@ pub struct Setup {
     /// More flags.
     pub flags: Vec<String>,
     pub timing: FollowTiming,
+    /// The address of a Redis for the live log, instead of the memory of the operator.
+    pub redis: Option<String>,
 }
 
 impl Setup {
@@ -43,6 +45,7 @@ impl Setup {
             folder,
             kubeconfig: kubeconfig.to_owned(),
             flags: vec!["--allow-host-path=true".into()],
+            redis: None,
             timing: FollowTiming {
                 first_pause: Duration::from_millis(10),
                 last_pause: Duration::from_millis(100),
@@ -73,6 +76,11 @@ impl Setup {
         nonces.nonce(uid).expose_secret().to_owned()
     }
 
+    fn live_store(&self) -> String {
+        let hub = || format!("hub:{}", self.path("log.sock").display());
+        self.redis.clone().unwrap_or_else(hub)
+    }
+
     fn config(&self) -> Config {
         let file = |name: &str| self.path(name).display().to_string();
         let mut arguments: Vec<String> = vec![
@@ -80,7 +88,7 @@ impl Setup {
             "--pod-proxy-url=http://127.0.0.1:8787".into(),
             format!("--task-token-key-file={}", file("token.pem")),
             format!("--nonce-key-file={}", file("nonce.key")),
-            format!("--live-store=hub:{}", file("log.sock")),
+            format!("--live-store={}", self.live_store()),
             format!("--archive=file://{}", file("archive")),
         ];
         arguments.extend(self.flags.iter().cloned());

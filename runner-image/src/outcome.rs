@@ -34,6 +34,7 @@ impl End {
             exit_code: None,
             reason: Some(error.reason().to_owned()),
             message: Some(error.to_string()),
+            ..EndReport::default()
         };
         Self {
             report,
@@ -47,6 +48,7 @@ impl End {
             exit_code: None,
             reason: Some("Canceled".to_owned()),
             message: Some(stopped()),
+            ..EndReport::default()
         };
         Self {
             report,
@@ -70,6 +72,7 @@ impl End {
             exit_code,
             reason: reason.map(str::to_owned),
             message,
+            ..EndReport::default()
         };
         Self {
             report,

@@ -13,6 +13,9 @@ pub struct FrameEncoder {
     nonce: String,
     last: u64,
     hasher: FrameHasher,
+    /// What stands in every frame after its time.
+    mark: String,
+    copy: Option<Vec<u8>>,
 }
 
 /// What the runner says in the end frame.
@@ -24,6 +27,8 @@ pub struct EndReport {
     pub reason: Option<String>,
     /// What happened and what to do about it.
     pub message: Option<String>,
+    /// Number of the last frame that the uploaded record of the runner holds, where there is one.
+    pub spooled: Option<u64>,
 }
 
 enum Kind {
@@ -35,11 +40,31 @@ impl FrameEncoder {
     /// An encoder that starts at number 1 and puts `nonce` into every frame.
     #[must_use]
     pub fn new(nonce: impl Into<String>) -> Self {
+        let nonce = nonce.into();
         Self {
-            nonce: nonce.into(),
+            mark: format!("\"nonce\":\"{nonce}\","),
+            nonce,
             last: 0,
             hasher: FrameHasher::default(),
+            copy: None,
         }
+    }
+
+    /// The same encoder, which also keeps what it writes in the form of the archive, for [`take_copy`](Self::take_copy).
+    #[must_use]
+    pub fn with_copy(mut self) -> Self {
+        self.copy = Some(Vec::new());
+        self
+    }
+
+    /// The lines and events since the last call as lines of the archive: without nonce, beats and end.
+    pub fn take_copy(&mut self) -> Vec<u8> {
+        self.copy.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Keeps no copies any more.
+    pub fn drop_copy(&mut self) {
+        self.copy = None;
     }
 
     /// The number of the last frame, 0 before the first.
@@ -78,6 +103,7 @@ impl FrameEncoder {
             exit_code: report.exit_code,
             last: self.last,
             sha256: self.hasher.hex(),
+            spooled: report.spooled,
             reason: report.reason,
             message: report.message,
         };
@@ -115,12 +141,26 @@ impl FrameEncoder {
                 },
             };
             self.hasher.update(&frame);
+            let start = out.len();
             self.write(&frame, out);
+            self.keep(&out[start..]);
             if !more {
                 return;
             }
             text = rest;
         }
+    }
+
+    /// Keeps a copy of a frame without the nonce. The first mark is the right one: only a number and a time stand before it.
+    fn keep(&mut self, wire: &[u8]) {
+        let Some(copy) = &mut self.copy else {
+            return;
+        };
+        let mark = self.mark.as_bytes();
+        let at = wire.windows(mark.len()).position(|part| part == mark);
+        let (head, tail) = wire.split_at(at.unwrap_or(wire.len()));
+        copy.extend_from_slice(head);
+        copy.extend_from_slice(tail.get(mark.len()..).unwrap_or_default());
     }
 
     fn write(&self, frame: &Frame, out: &mut Vec<u8>) {

@@ -74,6 +74,10 @@ pub struct End {
     pub last: u64,
     /// SHA-256 over the frames 1 to `last`, in hexadecimal; see [`FrameHasher`](crate::FrameHasher).
     pub sha256: String,
+    /// Number of the last frame in the record that the runner uploaded ([`Artifact::Frames`](crate::Artifact::Frames)). It is `last`;
+    /// absent when there is no such record: the container's log was short, or the upload failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spooled: Option<u64>,
     /// One word for the outcome where the exit code does not say it, for example `InvalidCwd` or `Canceled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -266,6 +270,7 @@ mod tests {
                 exit_code: Some(1),
                 last: 6,
                 sha256: "ab".into(),
+                spooled: Some(6),
                 reason: None,
                 message: None,
             }),

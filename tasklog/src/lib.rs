@@ -2,9 +2,10 @@
 //!
 //! The runner numbers what Codex writes into [`Frame`]s (`encode`), the operator appends them to a live store (`live`,
 //! `memory`, `redis`) and uploads them to an [`Archive`] (`archive`), and whoever watches asks a [`Reader`] for everything after a
-//! number. `hub` lends the in-memory live store of one process to others on the same machine.
+//! number. `artifacts` is what a task leaves beside its log. `hub` lends the in-memory live store of one process to others on the same machine.
 
 mod archive;
+mod artifacts;
 mod encode;
 mod error;
 mod frame;
@@ -25,6 +26,7 @@ pub use archive::{
 };
 #[cfg(feature = "s3")]
 pub use archive::{S3Config, S3Store};
+pub use artifacts::{Artifact, SpoolLimits, SpoolWriter, read_spool};
 pub use encode::{EndReport, FrameEncoder, MAX_FRAME_BYTES};
 pub use error::LogError;
 pub use frame::{Body, End, Frame, ParseError, Stream, parse_wire};

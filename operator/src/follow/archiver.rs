@@ -261,6 +261,7 @@ fn end_frame(writer: &ArchiveWriter, outcome: &Outcome) -> Frame {
             exit_code: outcome.exit_code,
             last,
             sha256: writer.hash(),
+            spooled: None,
             reason: (outcome.phase != Phase::Completed).then(|| outcome.reason.clone()),
             message: outcome.message.clone(),
         }),

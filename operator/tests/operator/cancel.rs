@@ -21,6 +21,7 @@ fn stopped() -> EndReport {
         exit_code: Some(130),
         reason: Some("Canceled".into()),
         message: None,
+        ..EndReport::default()
     }
 }
 

@@ -17,6 +17,7 @@ async fn another_exit_code_is_an_error_with_the_words_of_the_runner() {
         exit_code: Some(3),
         reason: None,
         message: Some("The model was overloaded.".into()),
+        ..EndReport::default()
     });
     runner.terminate(3).await;
     let status = world.until_phase(&id, Phase::Error).await;
@@ -60,6 +61,7 @@ async fn the_time_limit_is_told_from_a_cancel() {
         exit_code: Some(130),
         reason: Some("Canceled".into()),
         message: None,
+        ..EndReport::default()
     });
     let deadline = json!({"reason": "DeadlineExceeded", "message": "Pod was active too long"});
     runner.terminate_as(130, "Error", deadline).await;
@@ -102,6 +104,7 @@ async fn a_pod_that_somebody_deletes_is_not_made_again() {
         exit_code: Some(130),
         reason: Some("Canceled".into()),
         message: None,
+        ..EndReport::default()
     });
     runner.terminate(130).await;
     let status = world.until_phase(&id, Phase::Error).await;

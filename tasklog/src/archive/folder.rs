@@ -38,6 +38,16 @@ impl ObjectStore for Folder {
         blocking(move || read(&path)).await
     }
 
+    async fn size(&self, key: &str) -> Result<Option<u64>, LogError> {
+        let path = self.root.join(key);
+        blocking(move || match std::fs::metadata(&path) {
+            Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
     async fn create(&self, key: &str, data: Bytes) -> Result<bool, LogError> {
         self.write(key, data, Rule::Create).await
     }

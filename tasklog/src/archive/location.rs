@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{Archive, DirArchive};
+use super::{Archive, DirArchive, Folder, ObjectStore};
 #[cfg(feature = "s3")]
 use super::{ChunkArchive, S3Config, S3Store};
 
@@ -25,6 +25,16 @@ impl ArchiveLocation {
             Self::Folder(path) => Arc::new(DirArchive::new(path)),
             #[cfg(feature = "s3")]
             Self::S3(config) => Arc::new(ChunkArchive::over(S3Store::connect(config).await)),
+        }
+    }
+
+    /// Opens the store that the archive is in, for what lies beside the logs ([`Artifact`](crate::Artifact)). Nothing is read or
+    /// written yet.
+    pub async fn open_store(&self) -> Arc<dyn ObjectStore> {
+        match self {
+            Self::Folder(path) => Arc::new(Folder::new(path)),
+            #[cfg(feature = "s3")]
+            Self::S3(config) => Arc::new(S3Store::connect(config).await),
         }
     }
 }

@@ -16,6 +16,14 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// [`LogError::Unavailable`] when the store cannot be reached or refuses.
     async fn get(&self, key: &str) -> Result<Option<Bytes>, LogError>;
 
+    /// The size of an object in bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the store cannot be reached or refuses.
+    async fn size(&self, key: &str) -> Result<Option<u64>, LogError> {
+        Ok(self.get(key).await?.map(|object| object.len() as u64))
+    }
+
     /// Stores an object under a key that has none. Answers `false`, and changes nothing, when it has one.
     ///
     /// # Errors

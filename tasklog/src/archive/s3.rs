@@ -11,6 +11,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::{Bytes, BytesMut};
@@ -255,6 +256,25 @@ impl ObjectStore for S3Store {
             Err(elapsed) => return Err(LogError::Unavailable(elapsed.into())),
         }
         Ok(Some(data.freeze()))
+    }
+
+    async fn size(&self, key: &str) -> Result<Option<u64>, LogError> {
+        let request = self.client.head_object().bucket(&self.bucket);
+        match request.key(self.key(key)).send().await {
+            Ok(head) => Ok(Some(
+                head.content_length()
+                    .and_then(|length| length.try_into().ok())
+                    .unwrap_or(0),
+            )),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(HeadObjectError::is_not_found) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(self.unavailable("an object could not be looked at", &error)),
+        }
     }
 
     async fn create(&self, key: &str, data: Bytes) -> Result<bool, LogError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use codex_tasklog::{Archive as _, DirArchive, LogError};
+use codex_tasklog::{Archive as _, Artifact, DirArchive, LogError, ObjectStore as _};
 
 use crate::support::{Backend, Fault, TASK, assert_same, collect, log};
 
@@ -40,6 +40,7 @@ over_each_store!(
     lost_answers_and_half_objects_are_repaired,
     small_chunks_are_uploaded_when_they_are_due,
     a_log_without_end_is_replaced_by_a_longer_one,
+    sizes_are_told_without_reading,
 );
 
 async fn logs_are_written_in_chunks_and_read_from_any_number(backend: Backend) {
@@ -98,6 +99,15 @@ async fn what_is_missing_is_not_there(backend: Backend) {
     assert!(archive.read_uploaded(TASK, 9).await.unwrap().is_some());
     assert!(archive.read_uploaded(TASK, 10).await.unwrap().is_none());
     assert!(archive.read(TASK, 0).await.unwrap().is_none());
+}
+
+async fn sizes_are_told_without_reading(backend: Backend) {
+    let key = Artifact::Session.key(TASK).unwrap();
+    assert_eq!(backend.store.size(&key).await.unwrap(), None);
+    let session = bytes::Bytes::from_static(b"a session");
+    backend.store.replace(&key, session).await.unwrap();
+    assert_eq!(backend.store.size(&key).await.unwrap(), Some(9));
+    assert_eq!(backend.store.take_gets(), 0);
 }
 
 async fn a_writer_goes_on_where_another_stopped(backend: Backend) {

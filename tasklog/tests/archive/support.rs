@@ -150,6 +150,10 @@ fn refused() -> LogError {
 
 #[async_trait]
 impl ObjectStore for Faulty {
+    async fn size(&self, key: &str) -> Result<Option<u64>, LogError> {
+        self.inner.size(key).await
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Bytes>, LogError> {
         self.gets.fetch_add(1, Ordering::Relaxed);
         match self.next() {

@@ -12,8 +12,13 @@ help: ## Show this list
 .PHONY: deps
 deps: node_modules/.installed ## Install the pinned codex and PostgreSQL binaries (npm)
 node_modules/.installed: package.json package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund
+	npm ci --ignore-scripts --no-audit --no-fund --workspaces=false
 	@touch $@
+
+# The same, and what the TypeScript parts are built and tested with.
+node_modules/.workspaces: package-lock.json $(wildcard */package.json)
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch node_modules/.installed $@
 
 .PHONY: build
 build: deps ## Build every program
@@ -24,9 +29,14 @@ up: build ## Run everything on this machine; pass options with UP_ARGS="--reposi
 	target/debug/codex-remote up $(UP_ARGS)
 
 .PHONY: test
-test: build test-tools ## Run all tests, end to end ones included
+test: node_modules/.workspaces build test-tools ## Run all tests, end to end ones included
 	$(CARGO) test --locked --workspace --doc
 	CODEX_REQUIRE_STACK=1 $(CARGO) test --locked --workspace --all-targets
+	npm test --workspaces
+
+.PHONY: test-js
+test-js: node_modules/.workspaces build ## Run the tests of the TypeScript parts, against the real stack
+	npm test --workspaces
 
 .PHONY: e2e
 e2e: build test-tools ## Run only the end-to-end scenarios

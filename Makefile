@@ -62,6 +62,7 @@ fmt: ## Format the code
 .PHONY: generate
 generate: ## Write the generated files again
 	$(CARGO) run --locked -q -p codex-crds --bin crdgen > crds/generated/crds.yaml
+	$(CARGO) run --locked -q -p codex-gateway --bin gateway-openapi > gateway/openapi.json
 
 .PHONY: audit
 audit: ## Check licenses, sources and known vulnerabilities of the dependencies (needs cargo-deny)

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::auth::session::SessionError;
 use crate::streams::slots::Refused;
@@ -212,16 +213,24 @@ impl IntoResponse for ApiError {
     }
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
+/// The form of every error.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct Envelope<'a> {
+    #[schema(inline)]
     error: Inner<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Inner<'a> {
+    /// A word for programs, for example `invalid_request`.
     code: &'a str,
+    /// What is wrong and what to do, for people.
     message: &'a str,
+    /// Finds the request in the log of the gateway.
     request_id: &'a str,
+    /// More for programs, for example the `field` that breaks a rule.
+    #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Value>,
 }

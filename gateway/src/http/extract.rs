@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::envelope::ApiError;
@@ -53,7 +54,12 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Parameters<T> {
 }
 
 /// The id of a task in the path. What is no id is the id of no task.
-pub struct TaskId(pub Uuid);
+#[derive(IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub struct TaskId(
+    /// The id of a task, in lower case.
+    pub Uuid,
+);
 
 impl FromRequestParts<Arc<App>> for TaskId {
     type Rejection = ApiError;

@@ -4,6 +4,7 @@ pub mod envelope;
 pub mod extract;
 pub mod handlers;
 pub mod identity;
+pub mod openapi;
 pub mod pages;
 pub mod record;
 pub mod request;

@@ -3,39 +3,100 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use codex_crds::Phase;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::database::status::TaskStatus;
 use crate::database::tasks::TaskRow;
 use crate::streams::encode::rfc3339;
 
+/// The state of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TaskState)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Accepted, and waiting for its turn.
+    Queued,
+    /// Codex works.
+    Running,
+    /// Codex ended with exit code 0.
+    Completed,
+    /// It ended otherwise; `reason` and `message` say how.
+    Error,
+    /// Somebody asked for the end.
+    Canceled,
+}
+
+impl From<Phase> for State {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Queued => Self::Queued,
+            Phase::Running => Self::Running,
+            Phase::Completed => Self::Completed,
+            Phase::Error => Self::Error,
+            Phase::Canceled => Self::Canceled,
+        }
+    }
+}
+
 /// A task.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Task {
+    #[schema(format = Uuid)]
     task_id: String,
-    status: &'static str,
+    status: State,
+    /// Who asked: an email address, or what the `CodexTask` says.
     owner: String,
+    /// What Codex shall do; in a list only the beginning.
     prompt: String,
+    /// Whether `prompt` is only the beginning; left out when not.
+    #[schema(required = false)]
     #[serde(skip_serializing_if = "is_false")]
     prompt_truncated: bool,
+    /// The folder.
+    #[schema(required)]
     cwd: Option<String>,
+    /// The name of the repository that it is in.
+    #[schema(required)]
     repository: Option<String>,
+    /// Environment variables; left out when there are none, and in lists.
+    #[schema(required = false)]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, String>,
+    #[schema(required)]
     model: Option<String>,
+    #[schema(required)]
     timeout_seconds: Option<i64>,
+    /// Place in the queue, from 1; known while the task waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue_position: Option<i64>,
+    /// What Codex ended with, where it ended by itself.
+    #[schema(required)]
     exit_code: Option<i32>,
+    /// One word for the outcome, or for why the task waits.
+    #[schema(required)]
     reason: Option<String>,
+    /// What happened, and what to do about it.
+    #[schema(required)]
     message: Option<String>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(required, format = DateTime)]
     started_at: Option<String>,
+    #[schema(required, format = DateTime)]
     finished_at: Option<String>,
+    #[schema(required, format = DateTime)]
     cancel_requested_at: Option<String>,
+    /// Tokens of the thread, as Codex reports them.
+    #[schema(required, value_type = Option<Object>)]
     usage: Option<Value>,
+    /// The Codex thread.
+    #[schema(required)]
     thread_id: Option<String>,
+    /// The number of the last frame of the log; known at the end.
+    #[schema(required)]
     last_frame: Option<i64>,
     /// The name of the `CodexTask`, where it is not the id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +110,7 @@ impl From<TaskRow> for Task {
         Self {
             resource_name: (row.name != task_id).then_some(row.name),
             task_id,
-            status: status.phase.as_str(),
+            status: status.phase.into(),
             owner: row.owner,
             prompt: row.prompt,
             prompt_truncated: row.prompt_truncated,
@@ -74,10 +135,13 @@ impl From<TaskRow> for Task {
 }
 
 /// The short answer to a request that made or changed a task.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Receipt {
+    #[schema(format = Uuid)]
     task_id: String,
-    status: &'static str,
+    status: State,
+    /// Whether the end was asked for; left out when not.
+    #[schema(required = false)]
     #[serde(skip_serializing_if = "is_false")]
     cancel_requested: bool,
 }
@@ -86,7 +150,7 @@ impl From<&TaskStatus> for Receipt {
     fn from(status: &TaskStatus) -> Self {
         Self {
             task_id: status.id.to_string(),
-            status: status.phase.as_str(),
+            status: status.phase.into(),
             cancel_requested: status.cancel_requested_at.is_some(),
         }
     }

@@ -15,7 +15,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::envelope::ApiError;
 use super::handlers::{
-    auth, health, repositories, task_record, task_stream, task_ws, tasks, users,
+    auth, health, openapi, repositories, task_record, task_stream, task_ws, tasks, users,
 };
 use super::{pages, request};
 use crate::app::App;
@@ -25,27 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The routes, with everything around them.
 pub fn router(app: &Arc<App>) -> Router {
-    let mut routes = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/auth/login", post(auth::login))
-        .route("/auth/refresh", post(auth::refresh))
-        .route("/auth/logout", post(auth::logout))
-        .route(
-            "/api/tasks",
-            get(tasks::list_tasks).post(tasks::create_task),
-        )
-        .route(
-            "/api/tasks/{id}",
-            get(tasks::get_task).delete(tasks::cancel_task),
-        )
-        .route("/api/tasks/{id}/stream", get(task_stream::stream_task))
-        .route("/api/tasks/{id}/ws", get(task_ws::watch_task))
-        .route("/api/tasks/{id}/log", get(task_record::get_log))
-        .route("/api/tasks/{id}/patch", get(task_record::get_patch))
-        .route("/api/repositories", get(repositories::list_repositories))
-        .route("/api/users", post(users::create_user))
+    let mut routes = api()
         // Whatever else begins like the API is none of it, and no page either.
         .route("/api/{*rest}", axum::routing::any(unknown))
         .route("/auth/{*rest}", axum::routing::any(unknown));
@@ -70,13 +50,42 @@ pub fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
+/// What the OpenAPI document describes: a test fails when one of them knows a route that the other does not.
+fn api() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/auth/login", post(auth::login))
+        .route("/auth/refresh", post(auth::refresh))
+        .route("/auth/logout", post(auth::logout))
+        .route(
+            "/api/tasks",
+            get(tasks::list_tasks).post(tasks::create_task),
+        )
+        .route(
+            "/api/tasks/{id}",
+            get(tasks::get_task).delete(tasks::cancel_task),
+        )
+        .route("/api/tasks/{id}/stream", get(task_stream::stream_task))
+        .route("/api/tasks/{id}/ws", get(task_ws::watch_task))
+        .route("/api/tasks/{id}/log", get(task_record::get_log))
+        .route("/api/tasks/{id}/patch", get(task_record::get_patch))
+        .route("/api/repositories", get(repositories::list_repositories))
+        .route("/api/users", post(users::create_user))
+        .route("/api/openapi.json", get(openapi::get_document))
+        .route("/api/docs", get(openapi::get_reference))
+        .route("/api/docs/style.css", get(openapi::get_reference_style))
+}
+
 /// Whether a route is a page, or a part of one.
 #[must_use]
 pub fn is_page(route: &str) -> bool {
     let is_api = ["/api/", "/auth/"]
         .iter()
         .any(|prefix| route.starts_with(prefix));
-    !is_api && !matches!(route, "/healthz" | "/readyz" | "/metrics")
+    (!is_api || route.starts_with("/api/docs"))
+        && !matches!(route, "/healthz" | "/readyz" | "/metrics")
 }
 
 fn cors(app: &App) -> CorsLayer {
@@ -119,4 +128,27 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
         ),
     };
     ApiError::Internal(message.into()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::http::openapi::document;
+
+    /// How axum keeps the fallback, which every router has.
+    const FALLBACK: [&str; 2] = ["/", "/{*__private__axum_fallback}"];
+
+    #[test]
+    fn every_route_is_in_the_document_and_the_other_way_round() {
+        // There is no other way to ask a router for its paths; the test of the methods is in tests/api/openapi.rs.
+        let routes = format!("{:?}", super::api());
+        let served: BTreeSet<String> = routes
+            .split('"')
+            .filter(|text| text.starts_with('/') && !FALLBACK.contains(text))
+            .map(str::to_owned)
+            .collect();
+        let documented: BTreeSet<String> = document().paths.paths.into_keys().collect();
+        assert_eq!(served, documented);
+    }
 }

@@ -5,8 +5,11 @@ use std::io::Write as _;
 use bytes::Bytes;
 use codex_tasklog::{Joined, JoinedBody, Stream};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::database::status::TaskStatus;
+use crate::http::openapi::events::OutputStream;
+use crate::http::record::State;
 
 /// Which events a client wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,25 +31,38 @@ pub struct Encoder {
     out: Vec<u8>,
 }
 
-#[derive(Serialize)]
-struct StatusData<'a> {
+/// The data of a `status` event.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StatusData<'a> {
+    #[schema(value_type = State)]
     state: &'a str,
+    /// When this state was reached.
+    #[schema(format = DateTime)]
     ts: String,
+    /// Place in the queue, from 1.
+    #[schema(minimum = 1)]
     #[serde(skip_serializing_if = "Option::is_none")]
     queue_position: Option<i64>,
+    /// One word for the outcome, or for why the task waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
+    /// Whether somebody has asked for the end of the task; left out when not.
+    #[schema(required = false)]
     #[serde(skip_serializing_if = "is_false")]
     cancel_requested: bool,
 }
 
-#[derive(Serialize)]
-struct DoneData<'a> {
+/// The data of a `done` event.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DoneData<'a> {
+    /// What Codex ended with, where it ended by itself.
+    #[schema(required)]
     exit_code: Option<i32>,
+    #[schema(value_type = State)]
     state: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
@@ -54,19 +70,27 @@ struct DoneData<'a> {
     message: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct LogData<'a> {
+/// The data of a `log` event.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LogData<'a> {
     line: &'a str,
+    #[schema(format = DateTime)]
     ts: &'a str,
+    #[schema(value_type = OutputStream)]
     stream: &'a str,
+    /// The number of the first frame of the line, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct GapData<'a> {
+/// The data of a `gap` event.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GapData<'a> {
+    /// How many frames are lost.
     count: u64,
+    /// The number of the first of them.
     from: u64,
+    #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<&'a str>,
 }

@@ -9,25 +9,34 @@ use codex_crds::limits::{
     MAX_MODEL_BYTES, MAX_PROMPT_BYTES, MAX_TIMEOUT_SECONDS, MIN_TIMEOUT_SECONDS,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::database::tasks::NewTask;
 
 /// The body of `POST /api/tasks`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskRequest {
-    /// What Codex shall do.
+    /// What Codex shall do: at most 256 KiB of UTF-8, not only white space, no NUL.
+    #[schema(
+        min_length = 1,
+        max_length = 262_144,
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+    )]
     pub prompt: String,
-    /// Absolute folder inside an allow-listed repository.
+    /// Absolute folder inside an allow-listed repository. Without it the default repository is taken, or the only one there is.
+    #[schema(pattern = r"^/", max_length = 4096)]
     #[serde(default)]
     pub cwd: Option<String>,
-    /// Environment variables for Codex and its commands.
+    /// Environment variables for Codex and its commands: at most 64. Names that steer the sandbox, the loader or git are refused.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// The model.
+    #[schema(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length = 128)]
     #[serde(default)]
     pub model: Option<String>,
-    /// The time limit.
+    /// The time limit, in seconds. Without it that of the repository holds, or an hour.
+    #[schema(minimum = 1, maximum = 86_400)]
     #[serde(default)]
     pub timeout_seconds: Option<i64>,
 }

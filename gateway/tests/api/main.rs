@@ -7,6 +7,7 @@ mod auth;
 mod dispatcher;
 mod envelope;
 mod health;
+mod openapi;
 mod pages;
 mod program;
 mod recorder;

@@ -7,34 +7,41 @@ use axum::extract::State;
 use http::StatusCode;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::session::{self, Credentials, Session};
 use crate::database::audit::Actor;
-use crate::http::envelope::ApiError;
+use crate::http::envelope::{ApiError, Envelope};
 use crate::http::extract::{Body, Origin};
 
 /// The body of a login.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     email: String,
+    #[schema(value_type = String, format = Password)]
     password: SecretString,
 }
 
 /// The body of a refresh and of a logout.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshToken {
+    #[schema(value_type = String)]
     refresh_token: SecretString,
 }
 
 /// The tokens of a session.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Tokens {
+    /// A JSON Web Token.
     access_token: String,
+    /// `Bearer`.
     token_type: &'static str,
+    /// For how many seconds the access token is good.
     expires_in: u64,
+    /// Good for one use.
     refresh_token: String,
 }
 
@@ -53,6 +60,17 @@ impl From<Session> for Tokens {
 ///
 /// # Errors
 /// 401 and 429.
+#[utoipa::path(
+    post,
+    path = "/auth/login",
+    tag = "auth",
+    summary = "Sign in with a password",
+    request_body = Login,
+    responses(
+        (status = 200, body = Tokens),
+        (status = 401, description = "Address or password is wrong.", body = Envelope<'_>),
+    ),
+)]
 pub async fn login(
     State(app): State<Arc<App>>,
     origin: Origin,
@@ -71,6 +89,18 @@ pub async fn login(
 ///
 /// # Errors
 /// 401 when the token is not good any more.
+#[utoipa::path(
+    post,
+    path = "/auth/refresh",
+    tag = "auth",
+    summary = "Get new tokens",
+    description = "Each refresh token is good once; a second use ends everything that came from the same sign-in.",
+    request_body = RefreshToken,
+    responses(
+        (status = 200, body = Tokens),
+        (status = 401, description = "The token is unknown, used, revoked or too old.", body = Envelope<'_>),
+    ),
+)]
 pub async fn refresh(
     State(app): State<Arc<App>>,
     Body(body): Body<RefreshToken>,
@@ -84,6 +114,15 @@ pub async fn refresh(
 ///
 /// # Errors
 /// None but those of the database.
+#[utoipa::path(
+    post,
+    path = "/auth/logout",
+    tag = "auth",
+    summary = "Sign out",
+    description = "Ends what came from the same sign-in. Access tokens run out by themselves.",
+    request_body = RefreshToken,
+    responses((status = 204, description = "Also for a token that is unknown.")),
+)]
 pub async fn logout(
     State(app): State<Arc<App>>,
     origin: Origin,

@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use http::header;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::database::outbox;
@@ -17,15 +18,36 @@ use crate::http::request::Quiet;
 /// How long a store may take to show that it is there.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What a probe hears.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// `ok` or `ready`.
+    status: &'static str,
+}
+
 /// `GET /healthz`: the process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "system",
+    summary = "Whether the process answers",
+    responses((status = 200, body = Health)),
+)]
 pub async fn healthz() -> Response {
-    (Extension(Quiet), Json(json!({ "status": "ok" }))).into_response()
+    (Extension(Quiet), Json(Health { status: "ok" })).into_response()
 }
 
 /// `GET /readyz`: so do the database and Kubernetes.
 ///
 /// # Errors
 /// 503 with the store that is away.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "system",
+    summary = "Whether the stores answer too",
+    responses((status = 200, body = Health)),
+)]
 pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let (database, kubernetes) = tokio::join!(
         tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&app.pool)),
@@ -41,10 +63,17 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     if !matches!(kubernetes, Ok(Ok(_))) || !app.repositories.are_listed() {
         return Err(away("kubernetes"));
     }
-    Ok((Extension(Quiet), Json(json!({ "status": "ready" }))).into_response())
+    Ok((Extension(Quiet), Json(Health { status: "ready" })).into_response())
 }
 
 /// `GET /metrics`
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "system",
+    summary = "Counters for Prometheus",
+    responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")),
+)]
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let pending = tokio::time::timeout(PATIENCE, outbox::pending(&app.pool)).await;
     let text = app.metrics.render(pending.ok().and_then(Result::ok));

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod health;
+pub mod openapi;
 pub mod repositories;
 pub mod task_record;
 pub mod task_stream;

@@ -6,25 +6,34 @@ use axum::Json;
 use axum::extract::State;
 use codex_crds::allow_list::Entry;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::http::envelope::ApiError;
 use crate::http::identity::Identity;
 
 /// The allow-list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RepositoryList)]
 pub struct List {
     repositories: Vec<Repository>,
 }
 
 /// One entry, without where it comes from: that is nobody's business but the administrator's.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Repository {
     name: String,
+    /// The folder, for `cwd`.
     path: String,
+    #[schema(required)]
     description: Option<String>,
+    /// The model of tasks that name none.
+    #[schema(required)]
     model: Option<String>,
+    /// The time limit of tasks that name none.
+    #[schema(required)]
     timeout_seconds: Option<i64>,
+    /// Whether tasks without `cwd` work here.
     default: bool,
 }
 
@@ -32,6 +41,15 @@ pub struct Repository {
 ///
 /// # Errors
 /// 503 before Kubernetes was reached for the first time.
+#[utoipa::path(
+    get,
+    path = "/api/repositories",
+    tag = "repositories",
+    security(("bearer" = [])),
+    summary = "List the repositories",
+    description = "What `cwd` may be.",
+    responses((status = 200, body = List)),
+)]
 pub async fn list_repositories(
     State(app): State<Arc<App>>,
     _: Identity,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use http::{HeaderName, header};
 use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -15,12 +16,16 @@ use crate::database::tasks;
 use crate::http::envelope::ApiError;
 use crate::http::extract::{NO_TASK, Parameters, TaskId};
 use crate::http::identity::Identity;
+use crate::http::openapi::events::FormatName;
 use crate::streams::recorded::{self, Format};
 use crate::tasks::validate::Invalid;
 
 /// The query of a log.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct LogQuery {
+    /// `text`, unless told: lines; `ndjson`: one object for each line or event, with its number.
+    #[param(value_type = Option<FormatName>, inline)]
     format: Option<String>,
 }
 
@@ -28,6 +33,19 @@ pub struct LogQuery {
 ///
 /// # Errors
 /// 404, and 503 when the store of the log is away.
+#[utoipa::path(
+    get,
+    path = "/api/tasks/{id}/log",
+    tag = "tasks",
+    security(("bearer" = [])),
+    summary = "Read the log",
+    description = "Everything up to now; of a finished task all of it.",
+    params(TaskId, LogQuery),
+    responses((status = 200, content(
+        (String = "text/plain; charset=utf-8"),
+        (String = "application/x-ndjson"),
+    ))),
+)]
 pub async fn get_log(
     State(app): State<Arc<App>>,
     identity: Identity,
@@ -70,6 +88,18 @@ struct PatchEvent {
 ///
 /// # Errors
 /// 404 while there is no patch, and 503 when the store of the log is away.
+#[utoipa::path(
+    get,
+    path = "/api/tasks/{id}/patch",
+    tag = "tasks",
+    security(("bearer" = [])),
+    summary = "Read the patch",
+    description = "What the task changed, for `git apply`. 404 while it has not ended, and when it changed nothing.",
+    params(TaskId),
+    responses((status = 200, body = String, content_type = "text/x-diff; charset=utf-8", headers(
+        ("X-Codex-Patch-Truncated" = bool, description = "Whether the patch was too long to be kept whole."),
+    ))),
+)]
 pub async fn get_patch(
     State(app): State<Arc<App>>,
     identity: Identity,

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, header};
 use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -14,6 +15,7 @@ use crate::database::tasks;
 use crate::http::envelope::ApiError;
 use crate::http::extract::{NO_TASK, Parameters, TaskId};
 use crate::http::identity::Identity;
+use crate::http::openapi::events::{PaceName, ViewName};
 use crate::streams::encode::View;
 use crate::streams::fanout::{EventBody, Pace, Request, Viewer};
 use crate::streams::oversight::{DatabaseOversight, watch_task};
@@ -22,10 +24,17 @@ use crate::tasks::validate::Invalid;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The query of a stream.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct StreamQuery {
+    /// The `id` of the last event that was received: the stream goes on after it.
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     after: Option<String>,
+    /// `typed`, unless told: events of Codex as `item`, lines as `log`; `raw`: everything as `log`.
+    #[param(value_type = Option<ViewName>, inline)]
     view: Option<String>,
+    /// `fast`, unless told: events come at most every 10 ms; `ui`: every 50 ms.
+    #[param(value_type = Option<PaceName>, inline)]
     pace: Option<String>,
 }
 
@@ -33,6 +42,22 @@ pub struct StreamQuery {
 ///
 /// # Errors
 /// 400 for a number that is none, 404, and 429 when too many streams are open.
+#[utoipa::path(
+    get,
+    path = "/api/tasks/{id}/stream",
+    tag = "tasks",
+    security(("bearer" = [])),
+    summary = "Watch a task: server-sent events",
+    description = "The present `status` comes first, then everything after the number that you name, then what happens, and `done` at the end. \
+        `event`, `id` and `data` are those of the schema `StreamEvent`. A comment every 15 seconds shows that the connection lives.",
+    params(
+        TaskId,
+        StreamQuery,
+        ("Last-Event-ID" = Option<u64>, Header, description = "As `after`, which it overrides: browsers send it when they connect again.",
+            maximum = 9_007_199_254_740_991_u64),
+    ),
+    responses((status = 200, description = "A stream of `StreamEvent`s", body = String, content_type = "text/event-stream")),
+)]
 pub async fn stream_task(
     State(app): State<Arc<App>>,
     identity: Identity,

@@ -24,6 +24,17 @@ const MAX_MESSAGE: usize = 4096;
 ///
 /// # Errors
 /// 400 where the request is no WebSocket handshake, and those of the stream.
+#[utoipa::path(
+    get,
+    path = "/api/tasks/{id}/ws",
+    tag = "tasks",
+    security(("bearer" = [])),
+    summary = "Watch a task: WebSocket",
+    description = "Each message is one `StreamEvent` as JSON. Where the header `Authorization` cannot be set, offer the subprotocols `codex.events` and \
+        `bearer.` followed by the token.",
+    params(TaskId, StreamQuery),
+    responses((status = 101, description = "The connection speaks WebSocket; each message is a `StreamEvent`.")),
+)]
 pub async fn watch_task(
     State(app): State<Arc<App>>,
     identity: Identity,

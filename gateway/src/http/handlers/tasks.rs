@@ -9,13 +9,14 @@ use codex_crds::Phase;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::database::tasks::{self, Accepted, Canceled, Idempotency, Query};
-use crate::http::envelope::ApiError;
+use crate::http::envelope::{ApiError, Envelope};
 use crate::http::extract::{Body, NO_TASK, Parameters, TaskId};
 use crate::http::identity::Identity;
-use crate::http::record::{Receipt, Task};
+use crate::http::record::{Receipt, State as TaskState, Task};
 use crate::tasks::validate::{Invalid, TaskRequest};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -31,6 +32,27 @@ const MAX_OFFSET: i64 = 1_000_000;
 ///
 /// # Errors
 /// 400 when a rule is broken, 409 when an `Idempotency-Key` is used for something else, 503 when a store is away.
+#[utoipa::path(
+    post,
+    path = "/api/tasks",
+    tag = "tasks",
+    security(("bearer" = [])),
+    summary = "Submit a task",
+    description = "Once this is answered with 201, the task is on record and will run. Send an `Idempotency-Key` to be able to repeat the request \
+        when the answer gets lost: the same key with the same body is the same task, with another body 409.",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters of your choice.",
+            min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+    ),
+    request_body = TaskRequest,
+    responses(
+        (status = 201, body = Receipt, headers(
+            ("Location" = String, description = "The path of the task."),
+            ("Idempotency-Replayed" = Option<String>, description = "`true` when the task had been accepted before."),
+        )),
+        (status = 409, description = "The `Idempotency-Key` was used for another request.", body = Envelope<'_>),
+    ),
+)]
 pub async fn create_task(
     State(app): State<Arc<App>>,
     identity: Identity,
@@ -102,18 +124,29 @@ fn idempotency(
 }
 
 /// The query of a list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ListQuery {
+    /// How many of the newest to skip.
+    #[param(minimum = 0, maximum = 1_000_000, default = 0)]
     offset: Option<i64>,
+    /// How many to answer with.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// Only those in this state.
+    #[param(value_type = Option<TaskState>)]
     status: Option<String>,
+    /// Only those whose prompt, repository, owner or id has this text.
+    #[param(max_length = 1000)]
     q: Option<String>,
 }
 
 /// A page of tasks.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskPage)]
 pub struct Page {
     tasks: Vec<Task>,
+    /// How many tasks the filters let through in all.
     total: i64,
     offset: i64,
     limit: i64,
@@ -123,6 +156,16 @@ pub struct Page {
 ///
 /// # Errors
 /// 400 for a parameter that is out of bounds.
+#[utoipa::path(
+    get,
+    path = "/api/tasks",
+    tag = "tasks",
+    security(("bearer" = [])),
+    summary = "List tasks, newest first",
+    description = "Your own; administrators see everybody's.",
+    params(ListQuery),
+    responses((status = 200, body = Page)),
+)]
 pub async fn list_tasks(
     State(app): State<Arc<App>>,
     identity: Identity,
@@ -182,6 +225,16 @@ fn bounded(field: &'static str, value: i64, lowest: i64, highest: i64) -> Result
 ///
 /// # Errors
 /// 404.
+#[utoipa::path(
+    get,
+    path = "/api/tasks/{id}",
+    tag = "tasks",
+    security(("bearer" = [])),
+    summary = "Look at a task",
+    description = "The record stays when the `CodexTask` and its Pod are gone.",
+    params(TaskId),
+    responses((status = 200, body = Task)),
+)]
 pub async fn get_task(
     State(app): State<Arc<App>>,
     identity: Identity,
@@ -195,6 +248,20 @@ pub async fn get_task(
 ///
 /// # Errors
 /// 404, and 409 when the task had ended before.
+#[utoipa::path(
+    delete,
+    path = "/api/tasks/{id}",
+    tag = "tasks",
+    security(("bearer" = [])),
+    summary = "Cancel a task",
+    description = "Output until the end is kept.",
+    params(TaskId),
+    responses(
+        (status = 200, description = "The task has ended: it had not started.", body = Receipt),
+        (status = 202, description = "The task is about to end.", body = Receipt),
+        (status = 409, description = "The task had ended before.", body = Envelope<'_>),
+    ),
+)]
 pub async fn cancel_task(
     State(app): State<Arc<App>>,
     identity: Identity,

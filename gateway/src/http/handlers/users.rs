@@ -7,27 +7,31 @@ use axum::extract::State;
 use http::StatusCode;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::password;
 use crate::database::users::{self, NewUser};
-use crate::http::envelope::ApiError;
+use crate::http::envelope::{ApiError, Envelope};
 use crate::http::extract::Body;
 use crate::http::identity::Identity;
 use crate::tasks::validate::Invalid;
 
 /// The body of a new user.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewUser)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
+    #[schema(format = Email, min_length = 3, max_length = 254)]
     email: String,
+    #[schema(value_type = String, format = Password)]
     password: SecretString,
     #[serde(default)]
     role: Role,
 }
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Everything.
@@ -38,8 +42,9 @@ pub enum Role {
 }
 
 /// A user.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct User {
+    #[schema(format = Uuid)]
     id: String,
     email: String,
     role: Role,
@@ -49,6 +54,20 @@ pub struct User {
 ///
 /// # Errors
 /// 400, 403, and 409 when the address is taken.
+#[utoipa::path(
+    post,
+    path = "/api/users",
+    tag = "users",
+    security(("bearer" = [])),
+    summary = "Add a user",
+    description = "For administrators.",
+    request_body = Create,
+    responses(
+        (status = 201, body = User),
+        (status = 403, description = "You are no administrator.", body = Envelope<'_>),
+        (status = 409, description = "There is a user with this address already.", body = Envelope<'_>),
+    ),
+)]
 pub async fn create_user(
     State(app): State<Arc<App>>,
     identity: Identity,

@@ -4,6 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -112,10 +114,20 @@ pub struct S3Store {
 impl S3Store {
     /// Takes credentials and what else is missing from the environment.
     pub async fn connect(config: &S3Config) -> Self {
-        let environment = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http_client())
-            .load()
-            .await;
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client());
+        // Where nobody names a region, the AWS tools ask the metadata service of the machine, which costs seconds where there is none.
+        // A region that is configured stands above its answer, and a store that is not AWS has none there.
+        if let Some(region) = &config.region {
+            loader = loader.region(Region::new(region.clone()));
+        } else if config.endpoint.is_some() {
+            let environment = EnvironmentVariableRegionProvider::new();
+            loader = loader.region(
+                RegionProviderChain::first_try(environment)
+                    .or_else(Region::from_static(DEFAULT_REGION)),
+            );
+        }
+        let environment = loader.load().await;
         Self::with_environment(config, &environment)
     }
 

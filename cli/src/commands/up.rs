@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use secrecy::SecretString;
 use url::Url;
 
 /// The options of `up`.
@@ -37,6 +38,22 @@ pub struct UpArgs {
     /// The model of tasks that name none.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// Keep the logs of running tasks in this Redis instead of in memory: redis://host:6379/0, rediss:// for TLS, or
+    /// redis+unix:///path/to.sock. A password goes into a file.
+    #[arg(
+        long,
+        env = "CODEX_LIVE_STORE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub redis: Option<SecretString>,
+    /// The file with the password of that Redis.
+    #[arg(long, env = "CODEX_REDIS_PASSWORD_FILE", value_name = "PATH")]
+    pub redis_password_file: Option<PathBuf>,
+    /// Keep the logs of all tasks here: file:///folder or s3://bucket/prefix?endpoint=URL&region=NAME, with credentials from
+    /// where the AWS tools find them. [default: a folder in --data]
+    #[arg(long, env = "CODEX_ARCHIVE", value_name = "LOCATION")]
+    pub archive: Option<String>,
     /// How many tasks run at once.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub max_running: u32,

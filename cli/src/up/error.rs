@@ -69,6 +69,9 @@ pub enum UpError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An option cannot be used.
+    #[error("{0}")]
+    Setting(String),
     /// PostgreSQL cannot be prepared.
     #[error("PostgreSQL: {0}")]
     Postgres(String),

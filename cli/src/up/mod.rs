@@ -26,6 +26,7 @@ mod repository;
 mod secrets;
 mod start;
 mod state;
+mod stores;
 mod supervisor;
 
 use std::{

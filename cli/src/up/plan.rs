@@ -11,6 +11,7 @@ use super::{
     process::{Listen, ProcessSpec, Readiness, Via},
     programs::Programs,
     secrets::Secrets,
+    stores::Stores,
 };
 use crate::commands::up::UpArgs;
 
@@ -48,6 +49,8 @@ pub struct Plan<'a> {
     pub programs: &'a Programs,
     /// The secrets.
     pub secrets: &'a Secrets,
+    /// Where logs are kept.
+    pub stores: &'a Stores,
     /// The command line.
     pub args: &'a UpArgs,
     /// Unix sockets go here.
@@ -244,15 +247,9 @@ impl Plan<'_> {
 
     /// What operator and gateway must agree on.
     fn shared(&self) -> Vec<(&'static str, OsString)> {
-        let mut live_store = OsString::from("hub:");
-        live_store.push(self.sockets.join("log.sock"));
-        let mut archive = OsString::from("file://");
-        archive.push(self.layout.root().join("archive"));
-        let mut env = vec![
-            ("CODEX_NAMESPACE", NAMESPACE.into()),
-            ("CODEX_LIVE_STORE", live_store),
-            ("CODEX_ARCHIVE", archive),
-        ];
+        let mut env = vec![("CODEX_NAMESPACE", NAMESPACE.into())];
+        env.extend(self.stores.live(&self.sockets.join("log.sock")));
+        env.extend(self.stores.archive(&self.layout.root().join("archive")));
         if !self.args.env_allow.is_empty() {
             env.push(("CODEX_ENV_ALLOW", self.args.env_allow.join(",").into()));
         }

@@ -25,6 +25,7 @@ use super::{
     repository::{self, AllowList, DemoMode},
     secrets::Secrets,
     state,
+    stores::Stores,
     supervisor::{Shared, Supervisor},
 };
 use crate::{commands::up::UpArgs, data_dir};
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub layout: Layout,
     /// The secrets.
     pub secrets: Secrets,
+    /// Where logs are kept.
+    pub stores: Stores,
     /// What answers the model requests.
     pub model: Model,
     /// What tasks may work on.
@@ -99,10 +102,12 @@ impl Prepared {
         let address =
             preflight::gateway_address(args.listen, &Ports::open(layout.ports_file()), progress)?;
         let secrets = Secrets::open(&layout)?;
+        let stores = Stores::open(&args, &layout, |name| std::env::var_os(name))?;
         Ok(Self {
             args,
             layout,
             secrets,
+            stores,
             model,
             allow_list,
             programs,
@@ -124,6 +129,7 @@ impl Prepared {
             layout: &self.layout,
             programs: &self.programs,
             secrets: &self.secrets,
+            stores: &self.stores,
             args: &self.args,
             sockets: self.layout.socket_dir()?,
             demo: matches!(self.model, Model::Demo { .. }),

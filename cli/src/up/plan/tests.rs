@@ -29,10 +29,12 @@ fn with_plan(line: &[&str], demo: bool, check: impl FnOnce(&Plan<'_>, &Ports)) {
     };
     let args = Line::parse_from([&["up"], line].concat()).args;
     let ports = Ports::open(layout.ports_file());
+    let stores = Stores::open(&args, &layout, |_| None).unwrap();
     let plan = Plan {
         layout: &layout,
         programs: &programs,
         secrets: &secrets,
+        stores: &stores,
         args: &args,
         sockets: "/sockets".into(),
         demo,

@@ -5,6 +5,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::events::{EventStream, RECONNECT, Transcript};
+use crate::slow;
 use crate::wait::until;
 
 /// A signed-in user.
@@ -168,6 +169,25 @@ impl Task {
             response.status()
         );
         Ok(EventStream::new(response.bytes_stream()))
+    }
+
+    /// Opens the same stream over a connection with hardly any room for what is under way, and takes one byte a second off it until
+    /// `until`; then everything.
+    ///
+    /// # Errors
+    /// When the gateway refuses or is away.
+    pub async fn stream_slowly(
+        &self,
+        after: u64,
+        query: &str,
+        until: tokio::time::Instant,
+    ) -> Result<EventStream> {
+        let host = self.api.base.trim_start_matches("http://");
+        let request = format!(
+            "GET /api/tasks/{}/stream{query} HTTP/1.0\r\nhost: {host}\r\nauthorization: Bearer {}\r\nlast-event-id: {after}\r\n\r\n",
+            self.id, self.api.token
+        );
+        slow::connect(host, &request, until).await
     }
 
     /// Follows the task to its end, over as many connections as it takes.

@@ -27,21 +27,35 @@ impl Event {
     }
 }
 
+/// One event of a stream, as it came.
+pub(crate) struct RawEvent {
+    /// The name.
+    pub(crate) name: String,
+    /// The number, where the event has one.
+    pub(crate) id: Option<u64>,
+    /// The payload, JSON.
+    pub(crate) data: String,
+}
+
 /// An open stream of events.
 pub struct EventStream {
-    bytes: futures::stream::BoxStream<'static, reqwest::Result<Vec<u8>>>,
+    /// `None` where the connection breaks.
+    bytes: futures::stream::BoxStream<'static, Option<Vec<u8>>>,
     buffer: Vec<u8>,
+    /// Where in the buffer the next event begins.
+    start: usize,
 }
 
 impl EventStream {
-    pub(crate) fn new<B: AsRef<[u8]>>(
-        bytes: impl Stream<Item = reqwest::Result<B>> + Send + 'static,
+    /// Reads from `bytes`, which end where the connection does, in whatever way.
+    pub(crate) fn new<B: AsRef<[u8]>, E>(
+        bytes: impl Stream<Item = Result<B, E>> + Send + 'static,
     ) -> Self {
+        let bytes = bytes.map(|chunk| chunk.ok().map(|chunk| chunk.as_ref().to_vec()));
         Self {
-            bytes: bytes
-                .map(|chunk| chunk.map(|chunk| chunk.as_ref().to_vec()))
-                .boxed(),
+            bytes: bytes.boxed(),
             buffer: Vec::new(),
+            start: 0,
         }
     }
 
@@ -50,26 +64,48 @@ impl EventStream {
     /// # Errors
     /// When nothing at all arrives in time, or what arrives is no event.
     pub async fn next(&mut self) -> Result<Option<Event>> {
+        let Some(RawEvent { name, id, data }) = self.next_raw().await? else {
+            return Ok(None);
+        };
+        let value = serde_json::from_str(&data);
+        let data = value.with_context(|| format!("odd data in {name}: {data:?}"))?;
+        Ok(Some(Event { name, id, data }))
+    }
+
+    /// The same, with the payload as it came.
+    ///
+    /// # Errors
+    /// As [`EventStream::next`].
+    pub(crate) async fn next_raw(&mut self) -> Result<Option<RawEvent>> {
+        // What was searched in vain is not searched again.
+        let mut searched = self.start;
         loop {
-            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
-                let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                if let Some(event) = parse(&block)? {
-                    return Ok(Some(event));
+            let end = self.buffer[searched..]
+                .windows(2)
+                .position(|pair| pair == b"\n\n");
+            if let Some(end) = end.map(|at| searched + at + 2) {
+                let event = parse(&self.buffer[self.start..end])?;
+                (self.start, searched) = (end, end);
+                if event.is_some() {
+                    return Ok(event);
                 }
                 continue;
             }
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            searched = self.buffer.len().saturating_sub(1);
             let chunk = tokio::time::timeout(DEADLINE, self.bytes.next())
                 .await
                 .context("the stream is silent")?;
             match chunk {
-                Some(Ok(chunk)) => self.buffer.extend_from_slice(&chunk),
-                Some(Err(_)) | None => return Ok(None),
+                Some(Some(chunk)) => self.buffer.extend_from_slice(&chunk),
+                Some(None) | None => return Ok(None),
             }
         }
     }
 }
 
-fn parse(block: &[u8]) -> Result<Option<Event>> {
+fn parse(block: &[u8]) -> Result<Option<RawEvent>> {
     let text = std::str::from_utf8(block)?;
     let (mut name, mut id, mut data) = (None, None, None);
     for line in text
@@ -82,16 +118,13 @@ fn parse(block: &[u8]) -> Result<Option<Event>> {
         match field {
             "event" => name = Some(value.to_owned()),
             "id" => id = Some(value.parse()?),
-            "data" => {
-                let value = serde_json::from_str(value);
-                data = Some(value.with_context(|| format!("odd data in {text:?}"))?);
-            }
+            "data" => data = Some(value.to_owned()),
             "retry" => {}
             other => bail!("unknown field {other:?}"),
         }
     }
     Ok(match (name, data) {
-        (Some(name), Some(data)) => Some(Event { name, id, data }),
+        (Some(name), Some(data)) => Some(RawEvent { name, id, data }),
         (None, None) => None,
         _ => bail!("half an event: {text:?}"),
     })

@@ -5,15 +5,26 @@
 
 mod api;
 mod events;
+mod record;
+mod redis;
 mod repository;
+mod s3;
+mod slow;
 mod stack;
+mod stores;
 pub mod suite;
 mod tools;
 mod wait;
+mod watcher;
 
 pub use api::{Api, Task};
 pub use events::{Event, EventStream, Transcript};
+pub use record::{LogDigest, Record};
+pub use redis::RedisServer;
 pub use repository::{demo_repository, git};
+pub use s3::S3Server;
 pub use stack::{Stack, StackOptions};
+pub use stores::Stores;
 pub use tools::{bin_dir, codex_binary, kubectl_binary};
 pub use wait::{DEADLINE, until};
+pub use watcher::{Manner, Seen, watch};

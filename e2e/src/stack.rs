@@ -23,6 +23,8 @@ pub struct StackOptions {
     pub fake_codex: bool,
     /// More arguments for `codex-remote up`.
     pub arguments: Vec<String>,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A running `codex-remote up`. Dropping it stops it.
@@ -146,6 +148,21 @@ impl Stack {
         Ok(i32::try_from(pid)?)
     }
 
+    /// The most memory that a part has ever held since it was started, in KiB.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn peak_kib(&self, part: &str) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid(part)?))?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .and_then(|rest| rest.split_whitespace().next());
+        Ok(peak
+            .context("VmHWM is in the status of a process")?
+            .parse()?)
+    }
+
     /// Ends one part with SIGKILL.
     ///
     /// # Errors
@@ -224,6 +241,7 @@ impl Stack {
             .args(self.options.fake_codex.then_some("--codex-bin"))
             .args(fake_codex)
             .args(&self.options.arguments)
+            .envs(self.options.environment.iter().cloned())
             .env_remove("CODEX_API_KEY")
             .env_remove("OPENAI_API_KEY")
             // A canary: nothing of the host's environment may reach a task.

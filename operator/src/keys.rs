@@ -28,6 +28,8 @@ struct Claims<'a> {
     sub: &'a str,
     iat: i64,
     exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<&'a str>,
 }
 
 impl TokenSigner {
@@ -44,17 +46,24 @@ impl TokenSigner {
         Ok(Self { key })
     }
 
-    /// A token for one task, valid from `now` until `end`.
+    /// A token for one task, valid from `now` until `end`. With it the task may take the session of the task `resume`.
     ///
     /// # Errors
     /// [`Error::Token`] when the key cannot sign.
-    pub fn sign(&self, task: &str, now: Timestamp, end: Timestamp) -> Result<SecretString, Error> {
+    pub fn sign(
+        &self,
+        task: &str,
+        resume: Option<&str>,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> Result<SecretString, Error> {
         let claims = Claims {
             iss: ISSUER,
             aud: AUDIENCE,
             sub: task,
             iat: now.as_second(),
             exp: end.as_second(),
+            resume,
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.key)?;
         Ok(token.into())

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Parser;
+use codex_tasklog::ArchiveLocation;
 use reqwest::Url;
 
 /// Passes the model requests of task Pods on, and adds the API key.
@@ -40,6 +41,12 @@ pub struct Args {
     /// Seconds that the model API may be silent, before and within a response. Models think for minutes.
     #[arg(long, env = "CODEX_UPSTREAM_IDLE_SECONDS", default_value_t = 300)]
     pub upstream_idle_seconds: u64,
+    /// The archive, as the operator has it: what tasks leave goes there. Without it their artifacts are refused.
+    #[arg(long, env = "CODEX_ARCHIVE")]
+    pub archive: Option<ArchiveLocation>,
+    /// How many bytes of artifacts are held in memory at once; further ones wait.
+    #[arg(long, env = "CODEX_ARTIFACT_MEMORY_BYTES", default_value_t = 256 << 20)]
+    pub artifact_memory_bytes: u64,
     /// Seconds that responses under way get when the proxy is told to stop.
     #[arg(long, env = "CODEX_DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u64,
@@ -64,6 +71,10 @@ pub struct Config {
     pub upstream_connect_timeout: Duration,
     /// How long the model API may be silent.
     pub upstream_idle_timeout: Duration,
+    /// The archive, where there is one.
+    pub archive: Option<ArchiveLocation>,
+    /// How many bytes of artifacts are held in memory at once.
+    pub artifact_memory_bytes: u64,
     /// How long responses under way get at the end.
     pub drain_timeout: Duration,
     /// How often the key files are looked at.
@@ -81,6 +92,8 @@ impl From<Args> for Config {
             max_body_bytes: args.max_body_bytes,
             upstream_connect_timeout: Duration::from_secs(args.upstream_connect_seconds),
             upstream_idle_timeout: Duration::from_secs(args.upstream_idle_seconds),
+            archive: args.archive,
+            artifact_memory_bytes: args.artifact_memory_bytes,
             drain_timeout: Duration::from_secs(args.drain_seconds),
             reload_interval: Duration::from_secs(2),
         }

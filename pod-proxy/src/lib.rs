@@ -1,9 +1,11 @@
 //! The only address that a task Pod reaches: the model API, with the key added.
 //!
 //! A task authenticates with its own short-lived token ([`token`]); the proxy replaces it by the real key, which no
-//! task ever sees. It passes `POST /v1/responses` through, streaming in both directions, and nothing else.
+//! task ever sees. It passes `POST /v1/responses` through, streaming in both directions, and takes what tasks leave into the
+//! archive (`artifacts`): their record of the log and their session. Nothing else is reached through it.
 
 mod admin;
+mod artifacts;
 pub mod config;
 mod error;
 mod headers;

@@ -19,6 +19,10 @@ pub(crate) enum Outcome {
     Unauthorized,
     TooManyRequests,
     Refused,
+    ArtifactKept,
+    ArtifactServed,
+    ArchiveUnavailable,
+    Busy,
 }
 
 /// How the body of a passed response ended.
@@ -37,10 +41,11 @@ pub(crate) struct Metrics {
     response_bytes: AtomicU64,
     answers: AtomicU64,
     answer_micros: AtomicU64,
+    artifact_bytes: AtomicU64,
 }
 
 impl Outcome {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 14] = [
         Self::Passed,
         Self::UpstreamClientError,
         Self::UpstreamServerError,
@@ -51,6 +56,10 @@ impl Outcome {
         Self::Unauthorized,
         Self::TooManyRequests,
         Self::Refused,
+        Self::ArtifactKept,
+        Self::ArtifactServed,
+        Self::ArchiveUnavailable,
+        Self::Busy,
     ];
 
     fn label(self) -> &'static str {
@@ -65,6 +74,10 @@ impl Outcome {
             Self::Unauthorized => "unauthorized",
             Self::TooManyRequests => "too_many_requests",
             Self::Refused => "refused",
+            Self::ArtifactKept => "artifact_kept",
+            Self::ArtifactServed => "artifact_served",
+            Self::ArchiveUnavailable => "archive_unavailable",
+            Self::Busy => "busy",
         }
     }
 }
@@ -93,6 +106,11 @@ impl Metrics {
             u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
             Relaxed,
         );
+    }
+
+    /// An artifact was taken or handed out whole.
+    pub(crate) fn artifact_moved(&self, bytes: u64) {
+        self.artifact_bytes.fetch_add(bytes, Relaxed);
     }
 
     pub(crate) fn response_began(&self) {
@@ -148,6 +166,16 @@ impl Metrics {
             "response_bytes_total",
             "",
             self.response_bytes.load(Relaxed),
+        );
+        text.family(
+            "artifact_bytes_total",
+            "counter",
+            "Bytes of artifacts that tasks left or took.",
+        );
+        text.sample(
+            "artifact_bytes_total",
+            "",
+            self.artifact_bytes.load(Relaxed),
         );
         text.family(
             "upstream_answer_seconds",

@@ -36,7 +36,7 @@ pub(crate) struct Proxy {
     client: reqwest::Client,
     responses_url: Url,
     key: Watched<HeaderValue>,
-    token_keys: Watched<TaskTokenKeys>,
+    token_keys: Arc<Watched<TaskTokenKeys>>,
     limits: Arc<TaskLimits>,
     max_body_bytes: usize,
     metrics: Arc<Metrics>,
@@ -55,7 +55,7 @@ impl Proxy {
     pub(crate) fn new(
         config: &Config,
         key: Watched<HeaderValue>,
-        token_keys: Watched<TaskTokenKeys>,
+        token_keys: Arc<Watched<TaskTokenKeys>>,
         metrics: Arc<Metrics>,
     ) -> reqwest::Result<Self> {
         Ok(Self {
@@ -69,8 +69,8 @@ impl Proxy {
         })
     }
 
-    /// The routes that task Pods see.
-    pub(crate) fn router(self: Arc<Self>) -> Router {
+    /// The routes that task Pods see, besides those of `others`.
+    pub(crate) fn router(self: Arc<Self>, others: Router) -> Router {
         Router::new()
             .route(
                 "/v1/responses",
@@ -78,6 +78,7 @@ impl Proxy {
             )
             .fallback(refuse_path)
             .with_state(self)
+            .merge(others)
     }
 
     fn refuse(&self, error: ProxyError) -> Response {
@@ -183,7 +184,7 @@ async fn create_response(State(proxy): State<Arc<Proxy>>, request: Request) -> R
 }
 
 async fn refuse_method(State(proxy): State<Arc<Proxy>>) -> Response {
-    proxy.refuse(ProxyError::MethodNotAllowed)
+    proxy.refuse(ProxyError::MethodNotAllowed { allow: "POST" })
 }
 
 async fn refuse_path(State(proxy): State<Arc<Proxy>>) -> Response {
@@ -205,7 +206,7 @@ pub(crate) fn parse_api_key(content: &[u8]) -> Result<HeaderValue, ApiKeyError> 
     Ok(value)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?
         .to_str()

@@ -16,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Config, admin,
+    artifacts::Artifacts,
     metrics::Metrics,
     proxy::{Proxy, parse_api_key},
     token::TaskTokenKeys,
@@ -124,12 +125,29 @@ pub async fn run(
     .await?;
 
     let metrics = Arc::new(Metrics::default());
+    let token_keys = Arc::new(token_keys);
+    let store = match &config.archive {
+        Some(archive) => Some(archive.open_store().await),
+        None => None,
+    };
+    let artifacts = Arc::new(Artifacts::new(
+        store,
+        config.artifact_memory_bytes,
+        Arc::clone(&token_keys),
+        Arc::clone(&metrics),
+    ));
     let proxy = Arc::new(Proxy::new(&config, key, token_keys, Arc::clone(&metrics))?);
     let admin = axum::serve(listeners.admin, admin::router(metrics, shutdown.clone()))
         .with_graceful_shutdown(end.clone().cancelled_owned());
     ready();
     let serve = async {
-        accept(listeners.proxy, proxy.router(), &config, &shutdown).await;
+        accept(
+            listeners.proxy,
+            proxy.router(artifacts.router()),
+            &config,
+            &shutdown,
+        )
+        .await;
         end.cancel();
     };
     let ((), (), (), admin) = tokio::join!(serve, follow_key, follow_token_keys, async {

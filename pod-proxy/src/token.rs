@@ -28,6 +28,9 @@ pub struct TaskClaims {
     pub iat: u64,
     /// When it ends, in seconds since 1970.
     pub exp: u64,
+    /// The id of the task whose session this one may take, because it continues that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
 }
 
 /// The public keys that tokens may be signed with. More than one lets the signer change its key.

@@ -106,6 +106,7 @@ impl Plan<'_> {
             ),
             ("CODEX_DRAIN_SECONDS", "2".into()),
         ]);
+        spec.env.extend(self.archive());
         if !self.demo {
             let set = |name| Some((name, std::env::var_os(name)?));
             spec.env
@@ -249,11 +250,16 @@ impl Plan<'_> {
     fn shared(&self) -> Vec<(&'static str, OsString)> {
         let mut env = vec![("CODEX_NAMESPACE", NAMESPACE.into())];
         env.extend(self.stores.live(&self.sockets.join("log.sock")));
-        env.extend(self.stores.archive(&self.layout.root().join("archive")));
+        env.extend(self.archive());
         if !self.args.env_allow.is_empty() {
             env.push(("CODEX_ENV_ALLOW", self.args.env_allow.join(",").into()));
         }
         env
+    }
+
+    /// Where logs and what tasks leave are kept.
+    fn archive(&self) -> Vec<(&'static str, OsString)> {
+        self.stores.archive(&self.layout.root().join("archive"))
     }
 
     fn kubeconfig(&self, user: &str) -> OsString {

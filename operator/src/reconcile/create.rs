@@ -45,7 +45,12 @@ impl Pass {
                 let end = [patience.pending, patience.grace, TOKEN_SLACK]
                     .into_iter()
                     .fold(later(now, SignedDuration::from_secs(limit)), later);
-                let token = self.context.signer.sign(&self.id, now, end)?;
+                let token = self.context.signer.sign(
+                    &self.id,
+                    checked.task.spec.resume_from.as_deref(),
+                    now,
+                    end,
+                )?;
                 let nonce = self.context.nonces.nonce(&self.uid);
                 (plan::secret(&checked, &token, &nonce), pod)
             }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Once, time::Duration};
 
 use codex_pod_proxy::{Config, Listeners, run, token::TaskClaims};
+use codex_tasklog::ArchiveLocation;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ED25519};
 use reqwest::{RequestBuilder, Response};
@@ -31,6 +32,7 @@ pub struct Limits {
     pub max_requests_per_task: usize,
     pub idle: Duration,
     pub drain: Duration,
+    pub archive: bool,
 }
 
 impl Default for Limits {
@@ -39,6 +41,7 @@ impl Default for Limits {
             max_requests_per_task: 4,
             idle: Duration::from_secs(30),
             drain: Duration::from_secs(10),
+            archive: true,
         }
     }
 }
@@ -72,6 +75,11 @@ impl Proxy {
             max_body_bytes: 1 << 20,
             upstream_connect_timeout: Duration::from_secs(5),
             upstream_idle_timeout: limits.idle,
+            archive: limits.archive.then(|| {
+                let archive = folder.path().join("archive");
+                ArchiveLocation::Folder(archive)
+            }),
+            artifact_memory_bytes: 0,
             drain_timeout: limits.drain,
             reload_interval: Duration::from_millis(20),
         };
@@ -145,6 +153,7 @@ pub fn claims(task: &str) -> TaskClaims {
         sub: task.to_owned(),
         iat: now,
         exp: now + 60,
+        resume: None,
     }
 }
 

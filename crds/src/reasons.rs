@@ -34,6 +34,8 @@ pub const INVALID_CWD: &str = "InvalidCwd";
 pub const INVALID_ENV: &str = "InvalidEnv";
 /// The workspace could not be prepared.
 pub const WORKSPACE: &str = "Workspace";
+/// The session that the task continues is not there, or is none.
+pub const SESSION_MISSING: &str = "SessionMissing";
 /// The codex binary could not be started.
 pub const CODEX_MISSING: &str = "CodexMissing";
 /// Codex was ended by a signal that nobody here sent.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use codex_crds::env_policy::EnvPolicy;
-use codex_tasklog::{ArchiveLocation, LiveLimits};
+use codex_tasklog::{ArchiveLocation, Artifact, LiveLimits};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
@@ -121,6 +121,14 @@ pub struct Config {
     #[arg(long, env = "CODEX_GRACE_SECONDS", default_value_t = 30,
         value_parser = clap::value_parser!(u32).range(6..=600))]
     pub grace_seconds: u32,
+    /// Bytes on a container's standard output past which the runner hands its own record of the log in when the task ends. Keep it
+    /// well below what the kubelet keeps of a log before it rotates it (`containerLogMaxSize`, 10 MiB).
+    #[arg(long, env = "CODEX_LOG_BUDGET_BYTES", default_value_t = 4 << 20)]
+    pub log_budget_bytes: u64,
+    /// Bytes that the compressed record may have; 0 for no record. The pod proxy takes at most 64 MiB.
+    #[arg(long, env = "CODEX_SPOOL_BYTES", default_value_t = Artifact::Frames.max_bytes(),
+        value_parser = clap::value_parser!(u64).range(..=Artifact::Frames.max_bytes()))]
+    pub spool_bytes: u64,
     /// Seconds from a task's turn until its Pod must have started.
     #[arg(long, env = "CODEX_PENDING_SECONDS", default_value_t = 300)]
     pub pending_seconds: u32,

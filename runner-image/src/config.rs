@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use codex_tasklog::Artifact;
 use hyper::Uri;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,10 @@ use crate::harden::Secrets;
 const TASK_ENV_PREFIX: &str = "CODEX_ENV_";
 /// What the runner may take after SIGTERM, in seconds, when nothing else is said.
 const DEFAULT_GRACE_SECONDS: u64 = 20;
+/// What may be on standard output before the record is handed in, in bytes: kubelets rotate logs at 10 MiB.
+const DEFAULT_LOG_BUDGET: u64 = 4 << 20;
+/// What the pod-proxy takes, in bytes.
+const DEFAULT_SPOOL_LIMIT: u64 = Artifact::Frames.max_bytes();
 /// Where programs are when the image does not say.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -40,6 +45,12 @@ pub struct Config {
     pub nonce: SecretString,
     /// `CODEX_GRACE_SECONDS`: what may pass between SIGTERM and the end, everything included.
     pub grace: Duration,
+    /// `CODEX_LOG_BUDGET_BYTES`: past this many bytes on standard output the runner hands its own record of the log in.
+    pub log_budget: u64,
+    /// `CODEX_SPOOL_BYTES`: how large that record may become, in bytes; 0 for none.
+    pub spool_limit: u64,
+    /// `CODEX_RESUME_FROM`: the task whose session this one continues.
+    pub resume_from: Option<String>,
     /// `CODEX_ENV_<NAME>`: variables of the task, by NAME.
     pub env: BTreeMap<OsString, OsString>,
     /// `CODEX_MCP_SERVERS`: servers for Codex, as the JSON of `CodexRepositorySpec.mcpServers`.
@@ -114,6 +125,12 @@ impl Config {
             token: required(secrets.token, "CODEX_TASK_TOKEN")?,
             nonce: required(secrets.nonce, "CODEX_FRAME_NONCE").and_then(check_nonce)?,
             grace: vars.grace()?,
+            log_budget: vars.bytes("CODEX_LOG_BUDGET_BYTES", DEFAULT_LOG_BUDGET)?,
+            spool_limit: vars.bytes("CODEX_SPOOL_BYTES", DEFAULT_SPOOL_LIMIT)?,
+            resume_from: vars
+                .get("CODEX_RESUME_FROM")
+                .map(|_| vars.text("CODEX_RESUME_FROM"))
+                .transpose()?,
             env: vars.task_env(),
             mcp_servers: vars.mcp_servers()?,
             codex: vars.path_or("CODEX_BIN", "/opt/codex/bin/codex")?,
@@ -186,6 +203,15 @@ impl Vars {
         let seconds = seconds
             .ok_or_else(|| invalid(NAME, "it has to be a number of seconds from 1 to 3600"))?;
         Ok(Duration::from_secs(seconds))
+    }
+
+    fn bytes(&self, name: &'static str, default: u64) -> Result<u64, ConfigError> {
+        if self.get(name).is_none() {
+            return Ok(default);
+        }
+        self.text(name)?
+            .parse()
+            .map_err(|_| invalid(name, "it has to be a number of bytes"))
     }
 
     fn task_env(&self) -> BTreeMap<OsString, OsString> {
@@ -309,6 +335,8 @@ mod tests {
             ("CODEX_TASK_CWD", "srv/repos"),
             ("CODEX_GRACE_SECONDS", "0"),
             ("CODEX_GRACE_SECONDS", "soon"),
+            ("CODEX_LOG_BUDGET_BYTES", "4Mi"),
+            ("CODEX_SPOOL_BYTES", "-1"),
             ("CODEX_POD_PROXY_URL", "https://proxy"),
             ("CODEX_POD_PROXY_URL", "127.0.0.1:80"),
             ("CODEX_MCP_SERVERS", "[]"),

@@ -13,6 +13,14 @@ pub enum RunnerError {
     /// The copy of the repository, or another preparation, failed.
     #[error("{0}")]
     Workspace(String),
+    /// The session to go on from is not there, or is none.
+    #[error("the session of task {task} cannot be continued: {problem}; start a new task instead")]
+    Session {
+        /// The earlier task.
+        task: String,
+        /// Why not.
+        problem: String,
+    },
     /// There is no Codex to start.
     #[error(
         "cannot start Codex at {path}: {source}; the runner image has to hold it, or CODEX_BIN has to name it"
@@ -38,6 +46,7 @@ impl RunnerError {
         match self {
             Self::InvalidCwd(_) => "InvalidCwd",
             Self::Workspace(_) => "Workspace",
+            Self::Session { .. } => "SessionMissing",
             Self::CodexMissing { .. } => "CodexMissing",
             Self::Canceled => "Canceled",
             Self::OutputGone => "RunnerLost",
@@ -48,9 +57,10 @@ impl RunnerError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::InvalidCwd(_) | Self::Workspace(_) | Self::CodexMissing { .. } => {
-                exit::PREPARATION
-            }
+            Self::InvalidCwd(_)
+            | Self::Workspace(_)
+            | Self::Session { .. }
+            | Self::CodexMissing { .. } => exit::PREPARATION,
             Self::Canceled => exit::STOPPED,
             Self::OutputGone => exit::OUTPUT,
         }

@@ -18,15 +18,16 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::pod_proxy::{CONNECT_TIMEOUT, authorization, endpoint};
+
 const PATH: &str = "/v1/responses";
 /// How many connections are served at once; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long nothing is accepted after the system refused a connection, for example because files ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -69,7 +70,7 @@ impl Forwarder {
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let upstream = Upstream {
             client: Client::builder(TokioExecutor::new()).build(connector),
-            uri: endpoint(pod_proxy).map_err(std::io::Error::other)?,
+            uri: endpoint(pod_proxy, PATH).map_err(std::io::Error::other)?,
             authorization: authorization(token)?,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -86,20 +87,6 @@ impl Forwarder {
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
-}
-
-fn endpoint(pod_proxy: &Uri) -> Result<Uri, hyper::http::Error> {
-    let mut parts = pod_proxy.clone().into_parts();
-    let path = format!("{}{PATH}", pod_proxy.path().trim_end_matches('/'));
-    parts.path_and_query = Some(path.parse()?);
-    Ok(Uri::from_parts(parts)?)
-}
-
-fn authorization(token: &SecretString) -> std::io::Result<HeaderValue> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-        .map_err(|_| std::io::Error::other("CODEX_TASK_TOKEN is no text for a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Accepts until it is aborted; then the tracker goes, and the handles in it abort the connections.

@@ -9,6 +9,7 @@
 //! 5. `engine`, `pump`: Codex itself, its output as frames (`output`).
 //! 6. `process`, `shutdown`: signals, and the end of everything that is left.
 //! 7. `patch`, `outcome`: what changed in the copy, and how the task ended.
+//! 8. `leave`, `spool`, `session`, `pod_proxy`: what stays of the task besides its output.
 //!
 //! `run` puts them together.
 
@@ -18,13 +19,17 @@ mod engine;
 mod error;
 mod forwarder;
 pub mod harden;
+mod leave;
 mod outcome;
 mod output;
 mod patch;
+mod pod_proxy;
 mod process;
 mod pump;
 mod run;
+mod session;
 mod shutdown;
+mod spool;
 mod workspace;
 
 pub use config::{Config, ConfigError, McpServer};

@@ -15,15 +15,18 @@ use crate::forwarder::Forwarder;
 use crate::outcome::{End, Ended};
 use crate::output::{self, BEAT_INTERVAL, Output, RunnerEvent};
 use crate::patch::{self, Baseline};
+use crate::pod_proxy::PodProxy;
 use crate::process::{Process, Reaper};
 use crate::pump;
 use crate::shutdown::{Phase, Shutdown};
+use crate::spool::{self, Spool};
 use crate::workspace::{self, Git, Workspace};
 
 /// How long reading may go on after every process has gone. Only a slow reader of the runner's output takes so long.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long the patch may take when nobody waits for the end.
 const PATCH_LIMIT: Duration = Duration::from_secs(60);
+
 /// Runs the task and writes its frames to `sink`, normally standard output. Answers with the exit code of the runner.
 ///
 /// The calling process has to be single-purpose: the runner reaps every child, and in the end kills every descendant.
@@ -39,9 +42,13 @@ pub async fn run<W: Write + Send + 'static>(config: Config, sink: W) -> u8 {
         task.reaper.end_all().await;
         end
     };
-    let end = tokio::select! {
+    let mut end = tokio::select! {
         end = conducting => end,
         () = task.shutdown.over(Phase::GiveUp) => End::abandoned(),
+    };
+    end.report.spooled = tokio::select! {
+        spooled = task.keep_log(&writer) => spooled,
+        () = task.shutdown.over(Phase::GiveUp) => None,
     };
     let is_written = tokio::select! {
         is_written = writer.end(end.report) => is_written,
@@ -51,11 +58,12 @@ pub async fn run<W: Write + Send + 'static>(config: Config, sink: W) -> u8 {
 }
 
 /// Everything that is there for the whole time.
-struct Task<'a> {
-    config: &'a Config,
+pub(crate) struct Task<'a> {
+    pub(crate) config: &'a Config,
     reaper: Reaper,
-    shutdown: Shutdown,
-    output: Output,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) output: Output,
+    pub(crate) pod_proxy: PodProxy,
 }
 
 /// What is ready before Codex starts.
@@ -75,17 +83,27 @@ fn start<W: Write + Send + 'static>(
     // Signals first: one that comes during the preparation must not be lost.
     let (shutdown, listening) = Shutdown::listen(config.grace)?;
     let (reaper, reaping) = Reaper::start()?;
-    let (output, writer) = output::start(&config.nonce, sink, BEAT_INTERVAL)?;
+    let (output, writer) = output::start(&config.nonce, sink, BEAT_INTERVAL, spool(config))?;
+    let pod_proxy = PodProxy::new(config)?;
     Ok((
         Task {
             config,
             reaper,
             shutdown,
             output,
+            pod_proxy,
         },
         writer,
         [listening, reaping],
     ))
+}
+
+/// The record of the log, or why there is none.
+fn spool(config: &Config) -> Result<Spool, String> {
+    match config.spool_limit {
+        0 => Err("the operator allows none".to_owned()),
+        limit => spool::start(&config.temporary, limit).map_err(|error| error.to_string()),
+    }
 }
 
 impl Task<'_> {
@@ -117,7 +135,13 @@ impl Task<'_> {
             .map_err(|error| {
                 RunnerError::Workspace(format!("the way to the model cannot be opened: {error}"))
             })?;
-        let exec = Exec::prepare(config, forwarder.address(), &workspace.cwd)?;
+        let thread = self.resume().await?;
+        let exec = Exec::prepare(
+            config,
+            forwarder.address(),
+            &workspace.cwd,
+            thread.as_deref(),
+        )?;
         for warning in &workspace.warnings {
             self.output.warn(warning).await;
         }
@@ -154,6 +178,9 @@ impl Task<'_> {
         let mut last_complaint = None;
         let ended = self.follow(&mut process, exec, &mut last_complaint).await;
         self.write_patch(&prepared.workspace.baseline).await;
+        if let Some(thread) = prepared.exec.thread() {
+            self.keep_session(thread).await;
+        }
         if self.output.is_broken() {
             return Err(RunnerError::OutputGone);
         }

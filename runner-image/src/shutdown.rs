@@ -18,6 +18,10 @@ pub enum Phase {
     Drain,
     /// The patch is written.
     Patch,
+    /// The session is handed in.
+    Session,
+    /// The record of the log is handed in.
+    Record,
     /// Whatever still hangs, for example a process in the kernel, is no longer waited for.
     GiveUp,
     /// Everything is written.
@@ -28,9 +32,11 @@ impl Phase {
     const fn percent(self) -> u32 {
         match self {
             Self::Interrupt => 33,
-            Self::Terminate => 60,
-            Self::Drain => 70,
-            Self::Patch => 88,
+            Self::Terminate => 55,
+            Self::Drain => 63,
+            Self::Patch => 76,
+            Self::Session => 83,
+            Self::Record => 90,
             Self::GiveUp => 92,
             Self::End => 97,
         }

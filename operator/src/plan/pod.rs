@@ -112,6 +112,11 @@ fn env(checked: &Checked<'_>, config: &Config) -> Vec<EnvVar> {
                 .max(1)
                 .to_string(),
         ),
+        value(
+            "CODEX_LOG_BUDGET_BYTES",
+            &config.log_budget_bytes.to_string(),
+        ),
+        value("CODEX_SPOOL_BYTES", &config.spool_bytes.to_string()),
         secret_value(checked, "CODEX_TASK_TOKEN", TOKEN_KEY),
         secret_value(checked, "CODEX_FRAME_NONCE", NONCE_KEY),
     ];
@@ -122,6 +127,9 @@ fn env(checked: &Checked<'_>, config: &Config) -> Vec<EnvVar> {
         .or(config.default_model.as_ref());
     if let Some(model) = model {
         env.push(value("CODEX_MODEL", model));
+    }
+    if let Some(earlier) = &spec.resume_from {
+        env.push(value("CODEX_RESUME_FROM", earlier));
     }
     if !repository.mcp_servers.is_empty() {
         let servers = serde_json::to_string(&repository.mcp_servers)

@@ -24,6 +24,7 @@ const VERSION_LIMIT: Duration = Duration::from_secs(2);
 pub struct Exec {
     command: ExecCommand,
     prompt: Vec<u8>,
+    thread: Option<String>,
     turn_failure: Option<String>,
     last_error: Option<String>,
 }
@@ -37,7 +38,8 @@ struct ExecCommand {
 }
 
 impl Exec {
-    /// Writes the configuration of Codex and reads the prompt.
+    /// Writes the configuration of Codex and reads the prompt. With `resume`, Codex goes on in that thread, whose session must be in
+    /// its home.
     ///
     /// # Errors
     /// [`RunnerError::Workspace`] when a file cannot be written or read.
@@ -45,6 +47,7 @@ impl Exec {
         config: &Config,
         forwarder: SocketAddr,
         cwd: &Path,
+        resume: Option<&str>,
     ) -> Result<Self, RunnerError> {
         codex_home::write(config, forwarder).map_err(|error| {
             RunnerError::Workspace(format!(
@@ -60,13 +63,14 @@ impl Exec {
         })?;
         let command = ExecCommand {
             program: config.codex.clone(),
-            args: args(config.model.as_deref(), cwd),
+            args: args(config.model.as_deref(), cwd, resume),
             env: env(config),
             cwd: cwd.to_owned(),
         };
         Ok(Self {
             command,
             prompt,
+            thread: None,
             turn_failure: None,
             last_error: None,
         })
@@ -107,10 +111,18 @@ impl Engine for Exec {
                 let turn: Option<Failed> = serde_json::from_str(line).ok();
                 self.turn_failure = turn.map(|turn| turn.error.message);
             }
+            "thread.started" => {
+                let started: Option<Started> = serde_json::from_str(line).ok();
+                self.thread = started.map(|started| started.thread_id);
+            }
             "turn.completed" => (self.turn_failure, self.last_error) = (None, None),
             _ => {}
         }
         Line::Event
+    }
+
+    fn thread(&self) -> Option<&str> {
+        self.thread.as_deref()
     }
 
     fn failure(&self) -> Option<&str> {
@@ -131,13 +143,18 @@ struct Message {
 }
 
 #[derive(Deserialize)]
+struct Started {
+    thread_id: String,
+}
+
+#[derive(Deserialize)]
 struct Failed {
     error: Message,
 }
 
 /// The prompt comes on standard input, because one argument holds no more than 128 KiB. Codex needs no sandbox of its own: the
-/// Pod is one, and Codex's cannot be nested in it. A follow-up of an earlier session would be `exec resume THREAD`.
-fn args(model: Option<&str>, cwd: &Path) -> Vec<OsString> {
+/// Pod is one, and Codex's cannot be nested in it. The model is named again for a session that goes on: it is not part of it.
+fn args(model: Option<&str>, cwd: &Path, resume: Option<&str>) -> Vec<OsString> {
     let fixed = [
         "exec",
         "--json",
@@ -148,7 +165,11 @@ fn args(model: Option<&str>, cwd: &Path) -> Vec<OsString> {
     if let Some(model) = model {
         args.extend(["-m".into(), model.into()]);
     }
-    args.extend(["-C".into(), cwd.into(), "-".into()]);
+    args.extend(["-C".into(), cwd.into()]);
+    if let Some(thread) = resume {
+        args.extend(["resume".into(), thread.into()]);
+    }
+    args.push("-".into());
     args
 }
 
@@ -235,6 +256,7 @@ mod tests {
         Exec {
             command,
             prompt: Vec::new(),
+            thread: None,
             turn_failure: None,
             last_error: None,
         }
@@ -279,7 +301,7 @@ mod tests {
 
     #[test]
     fn the_model_is_only_named_when_there_is_one() {
-        let with: Vec<_> = args(Some("m"), Path::new("/workspace/a"));
+        let with: Vec<_> = args(Some("m"), Path::new("/workspace/a"), None);
         assert!(with.ends_with(&[
             "-m".into(),
             "m".into(),
@@ -287,6 +309,6 @@ mod tests {
             "/workspace/a".into(),
             "-".into()
         ]));
-        assert!(!args(None, Path::new("/workspace")).contains(&"-m".into()));
+        assert!(!args(None, Path::new("/workspace"), None).contains(&"-m".into()));
     }
 }

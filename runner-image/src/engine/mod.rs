@@ -20,6 +20,9 @@ pub trait Engine {
     /// Looks at a line of standard output: whether it is an event, or text.
     fn observe(&mut self, line: &str) -> Line;
 
+    /// The thread that Codex works in, once it said so: the name of its session.
+    fn thread(&self) -> Option<&str>;
+
     /// Why the run failed, in Codex's words, as far as it said so.
     fn failure(&self) -> Option<&str>;
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use codex_tasklog::Stream;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use lines::{Lines, MAX_LINE_BYTES};
-pub use writer::{BEAT_INTERVAL, Writer, start};
+pub use writer::{BEAT_INTERVAL, Record, Writer, start};
 
 /// How many bytes may wait to be written. Whoever has more waits, and so does Codex at its pipes.
 const WAITING_BYTES: usize = 2 * MAX_LINE_BYTES;
@@ -37,6 +37,8 @@ struct Piece {
 enum Body {
     Line(Stream, String),
     Event(String),
+    /// Asks for the record of everything before it.
+    Record(oneshot::Sender<Record>),
     End(codex_tasklog::EndReport),
 }
 

@@ -8,6 +8,7 @@
 
 mod done;
 mod log;
+mod proxy;
 mod running;
 mod task;
 
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use done::Done;
 pub use log::Log;
+pub use proxy::{Answer, Proxy, Received};
 pub use running::Running;
 pub use task::Task;
 

@@ -47,6 +47,8 @@ impl Task {
             ("CODEX_WORKSPACE", place("workspace")),
             ("CODEX_HOME", place("home")),
             ("TMPDIR", place("tmp")),
+            // Most tests have no pod-proxy that takes a record.
+            ("CODEX_LOG_BUDGET_BYTES", "1000000000".to_owned()),
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
         ];
         task.env = env.map(|(name, value)| (name.to_owned(), value)).into();

@@ -108,6 +108,8 @@ fn the_whole_pod() {
                         {"name": "CODEX_REPOSITORY_PATH", "value": "/srv/repos/app"},
                         {"name": "CODEX_POD_PROXY_URL", "value": "http://10.0.0.7:8787"},
                         {"name": "CODEX_GRACE_SECONDS", "value": "25"},
+                        {"name": "CODEX_LOG_BUDGET_BYTES", "value": "4194304"},
+                        {"name": "CODEX_SPOOL_BYTES", "value": "67108864"},
                         {"name": "CODEX_TASK_TOKEN", "valueFrom": {"secretKeyRef": {
                             "name": "codex-0190d9f5-0000-7000-8000-0123456789ab", "key": "token", "optional": false}}},
                         {"name": "CODEX_FRAME_NONCE", "valueFrom": {"secretKeyRef": {
@@ -260,4 +262,18 @@ fn what_is_not_allowed_is_refused() {
         pod["spec"]["volumes"][0]["hostPath"],
         json!({"path": "/data/app", "type": "Directory"})
     );
+}
+
+#[test]
+fn a_task_that_continues_another_is_told_which() {
+    let task = task(json!({"prompt": "x", "resumeFrom": "0190d9f5-1111-7000-8000-0123456789ab"}));
+    let config = config(&["--spool-bytes=0", "--log-budget-bytes=1000"]);
+    let pod = planned(&task, &repository(json!({})), &config);
+    for (name, value) in [
+        ("CODEX_RESUME_FROM", "0190d9f5-1111-7000-8000-0123456789ab"),
+        ("CODEX_SPOOL_BYTES", "0"),
+        ("CODEX_LOG_BUDGET_BYTES", "1000"),
+    ] {
+        assert_eq!(env(&pod, name).unwrap()["value"], value);
+    }
 }

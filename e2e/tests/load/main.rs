@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use codex_e2e::suite::Suite;
 use codex_e2e::{Stack, StackOptions};
+use codex_tasklog::{Archive as _, Body, DirArchive, Folder, FrameHasher, read_spool};
+use futures::TryStreamExt as _;
 
 const TASKS: usize = 50;
 
@@ -15,6 +17,7 @@ fn main() -> Result<ExitCode> {
         ..StackOptions::default()
     })?;
     suite.add("load::fifty_tasks_at_once", fifty);
+    suite.add("load::a_long_log_leaves_its_record", long_log);
     Ok(suite.run())
 }
 
@@ -32,5 +35,37 @@ async fn fifty(stack: Arc<Stack>) -> Result<()> {
         ensure!(seen.done()?["exit_code"] == 0, "{:?}", seen.done());
         ensure!(seen.last() >= 200, "only {} numbers", seen.last());
     }
+    Ok(())
+}
+
+/// The log, the runner's own record of it and the hash that the runner took agree.
+async fn long_log(stack: Arc<Stack>) -> Result<()> {
+    let api = stack.admin().await?;
+    let task = api
+        .prompt(stack.cwd(), "[fake:lines 60000][fake:stderr 2000]")
+        .await?;
+    let seen = task.follow().await?;
+    ensure!(seen.done()?["exit_code"] == 0, "{:?}", seen.done());
+
+    let archive = stack.data().join("archive");
+    let read_log = async || -> Result<_> {
+        let frames = DirArchive::new(&archive).read(&task.id, 0).await?;
+        let frames = frames.context("the log is not in the archive")?;
+        Ok(frames.try_concat().await?)
+    };
+    let log = read_log().await?;
+    let Some(Body::End(end)) = log.last().map(|frame| frame.body.clone()) else {
+        anyhow::bail!("the log has no end");
+    };
+    ensure!(end.spooled == Some(end.last), "{end:?}");
+    let record = read_spool(&Folder::new(&archive), &task.id).await?;
+    let record = record.context("there is no record")?.try_concat().await?;
+    let mut hasher = FrameHasher::default();
+    record.iter().for_each(|frame| hasher.update(frame));
+    ensure!(hasher.hex() == end.sha256, "the record is not the log");
+    ensure!(
+        record[..] == log[..log.len() - 1],
+        "the record is not the log"
+    );
     Ok(())
 }

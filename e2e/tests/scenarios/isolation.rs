@@ -15,6 +15,10 @@ pub(crate) fn add(suite: &mut Suite) {
     );
     suite.add("isolation::the_network_is_the_pod_proxy_only", no_network);
     suite.add("isolation::forged_frames_are_dropped", forged_frames);
+    suite.add(
+        "isolation::the_record_of_the_log_is_out_of_reach",
+        record_of_the_log,
+    );
     suite.add("isolation::two_users_share_no_file", two_users);
 }
 
@@ -131,6 +135,31 @@ async fn forged_frames(stack: Arc<Stack>) -> Result<()> {
         seen.items("turn.completed").count() == 1,
         "the forged end did not end the log"
     );
+    Ok(())
+}
+
+/// The runner keeps what it writes in a file on the Pod's disk. The agent looks for it wherever a file can be reached: by name, through
+/// the runner's descriptors and its memory. The file of its own shows that the search finds things.
+async fn record_of_the_log(stack: Arc<Stack>) -> Result<()> {
+    let command = "echo mine > /tmp/mine; \
+        for f in /proc/1/fd /proc/1/fd/* /proc/1/map_files /proc/1/root/tmp /proc/1/mem; do \
+            (ls $f/ || cat $f || echo x >> $f) 2>&1 >/dev/null | grep -o -m1 'Permission denied\\|No such file'; done | sort -u; \
+        echo FILES; find /tmp /run /codex-home /workspace /dev/shm /var -type f 2>/dev/null | grep -v '/codex-home/\\|/workspace/'; \
+        echo DELETED; ls -l /proc/[0-9]*/fd 2>/dev/null | grep deleted; echo END";
+    let output = run(&stack, command).await?;
+    let (doors, found) = output.split_once("FILES\n").unwrap_or_default();
+    ensure!(doors.contains("Permission denied"), "{output}");
+    let files: Vec<_> = found
+        .lines()
+        .take_while(|line| *line != "DELETED")
+        .collect();
+    ensure!(
+        files == ["/run/codex/prompt", "/tmp/mine"]
+            || files == ["/tmp/mine", "/run/codex/prompt"]
+            || files == ["/tmp/mine"],
+        "{output}"
+    );
+    ensure!(found.trim_end().ends_with("DELETED\nEND"), "{output}");
     Ok(())
 }
 

@@ -1,9 +1,13 @@
 //! Where Redis is, and how to use it.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion};
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisResult,
+    TlsCertificates,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::LogError;
@@ -12,7 +16,9 @@ use crate::live::LiveLimits;
 /// Where Redis is, and how to use it.
 #[derive(Clone)]
 pub struct RedisConfig {
-    pub(super) connection: ConnectionInfo,
+    connection: ConnectionInfo,
+    /// In PEM, instead of the authorities that the system trusts.
+    authorities: Option<Vec<u8>>,
     /// How much is held.
     pub limits: LiveLimits,
     /// For how long readers may go on with a log after it was removed.
@@ -58,10 +64,50 @@ impl RedisConfig {
             connection: connection
                 .set_redis_settings(settings)
                 .set_tcp_settings(tcp),
+            authorities: None,
             limits: LiveLimits::default(),
             linger: Duration::from_secs(60),
             expiry: Duration::from_secs(7 * 24 * 60 * 60),
         })
+    }
+
+    /// Trusts the certificate authorities in a file (PEM) instead of those that the system trusts.
+    ///
+    /// # Errors
+    /// [`LogError::Setting`] when the file holds none that can be read, or when the address does not ask for TLS: then nothing would
+    /// be checked.
+    pub fn with_authorities(mut self, file: &Path) -> Result<Self, LogError> {
+        if !matches!(self.connection.addr(), ConnectionAddr::TcpTls { .. }) {
+            return Err(LogError::Setting(
+                "certificate authorities for Redis only serve an address that begins with rediss://".into(),
+            ));
+        }
+        let refuse = |reason: &dyn fmt::Display| {
+            let file = file.display();
+            LogError::Setting(format!(
+                "the certificate authorities for Redis in {file}: {reason}"
+            ))
+        };
+        let pem = std::fs::read(file).map_err(|error| refuse(&error))?;
+        if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+            return Err(refuse(&"there is no certificate in PEM"));
+        }
+        self.authorities = Some(pem);
+        self.client().map_err(|error| refuse(&error))?;
+        Ok(self)
+    }
+
+    pub(super) fn client(&self) -> RedisResult<Client> {
+        match &self.authorities {
+            None => Client::open(self.connection.clone()),
+            Some(pem) => Client::build_with_tls(
+                self.connection.clone(),
+                TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(pem.clone()),
+                },
+            ),
+        }
     }
 
     /// Whether a text is meant to be an address of Redis.
@@ -113,6 +159,29 @@ mod tests {
         assert_eq!(
             apart.unwrap().connection.redis_settings().password(),
             Some("other")
+        );
+    }
+
+    #[test]
+    fn authorities_must_be_some_and_of_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let refuse = |address: &str, pem: &str| {
+            let file = folder.path().join("ca.pem");
+            std::fs::write(&file, pem).unwrap();
+            let refused = parse(address).unwrap().with_authorities(&file);
+            refused.unwrap_err().to_string()
+        };
+        let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+        assert!(refuse("redis://cache.example", broken).contains("rediss://"));
+        for pem in ["", "x", broken] {
+            let refused = refuse("rediss://cache.example", pem);
+            assert!(refused.contains("ca.pem"), "{refused}");
+        }
+        let config = parse("rediss://cache.example").unwrap();
+        assert!(
+            config
+                .with_authorities(&folder.path().join("none"))
+                .is_err()
         );
     }
 

@@ -28,8 +28,23 @@ pub(super) struct Outgoing {
     pub payload: Vec<u8>,
 }
 
+/// The first of `frames` as entries: about `window` bytes of them, but at least one entry where there are frames.
+pub(super) fn encode(frames: &[Arc<Frame>], window: usize) -> Vec<Outgoing> {
+    let mut rest = frames;
+    let mut bytes = 0;
+    let mut entries = Vec::new();
+    while bytes < window
+        && let Some(entry) = encode_one(rest)
+    {
+        bytes += entry.payload.len();
+        rest = &rest[entry.count..];
+        entries.push(entry);
+    }
+    entries
+}
+
 /// The first of `frames` as one entry; none when there are none.
-pub(super) fn encode(frames: &[Arc<Frame>]) -> Option<Outgoing> {
+fn encode_one(frames: &[Arc<Frame>]) -> Option<Outgoing> {
     let first = frames.first()?;
     let mut body = Vec::new();
     let mut count = 0;
@@ -54,53 +69,69 @@ pub(super) fn encode(frames: &[Arc<Frame>]) -> Option<Outgoing> {
     })
 }
 
-/// An entry that was read.
+/// An entry that came: its numbers are known, its frames only when somebody wants them.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct Incoming {
     pub first: u64,
     pub last: u64,
-    pub frames: Vec<Arc<Frame>>,
-    pub bytes: usize,
+    payload: Vec<u8>,
+    /// Where the frames begin.
+    body: usize,
 }
 
-impl Batch {
-    /// Reads an entry.
-    pub(super) fn decode(payload: &[u8]) -> Result<Self, LogError> {
-        let damaged = || {
-            let text = String::from_utf8_lossy(&payload[..payload.len().min(80)]);
-            LogError::Damaged(format!("an entry in Redis begins with {text:?}"))
+impl Incoming {
+    /// Reads the numbers of an entry; nothing when it is none.
+    pub(super) fn parse(payload: Vec<u8>) -> Result<Self, LogError> {
+        let numbers = || {
+            let end = payload.iter().position(|byte| *byte == b'\n')?;
+            let header = std::str::from_utf8(&payload[..end]).ok()?;
+            let (first, last) = header.split_once(' ')?;
+            Some((first.parse().ok()?, last.parse().ok()?, end + 1))
         };
-        let mut lines = payload.split(|byte| *byte == b'\n');
-        let header = lines.next().and_then(|line| std::str::from_utf8(line).ok());
-        let (first, last) = header
-            .and_then(|header| header.split_once(' '))
-            .and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)))
-            .ok_or_else(damaged)?;
-        let frames: Vec<Arc<Frame>> = lines
+        match numbers() {
+            Some((first, last, body)) => Ok(Self {
+                first,
+                last,
+                payload,
+                body,
+            }),
+            None => Err(damaged(&payload)),
+        }
+    }
+
+    /// How many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Its frames after a number.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when they are not what its numbers say.
+    pub(super) fn after(&self, after: u64) -> Result<Vec<Arc<Frame>>, LogError> {
+        let lines = self.payload[self.body..].split(|byte| *byte == b'\n');
+        let mut frames: Vec<Arc<Frame>> = lines
             .map(|line| Frame::from_json(line).map(Arc::new))
             .collect::<Result<_, _>>()
-            .map_err(|_| damaged())?;
-        let is_whole = frames.first().is_some_and(|frame| frame.first() == first)
-            && frames.last().is_some_and(|frame| frame.seq == last)
+            .map_err(|_| damaged(&self.payload))?;
+        let is_whole = frames
+            .first()
+            .is_some_and(|frame| frame.first() == self.first)
+            && frames.last().is_some_and(|frame| frame.seq == self.last)
             && frames
                 .windows(2)
                 .all(|pair| pair[0].seq < pair[1].seq && pair[1].first() <= pair[0].seq + 1);
         if !is_whole {
-            return Err(damaged());
+            return Err(damaged(&self.payload));
         }
-        Ok(Self {
-            first,
-            last,
-            frames,
-            bytes: payload.len(),
-        })
+        frames.drain(..frames.partition_point(|frame| frame.seq <= after));
+        Ok(frames)
     }
+}
 
-    /// Its frames after a number.
-    pub(super) fn after(&self, after: u64) -> Vec<Arc<Frame>> {
-        let start = self.frames.partition_point(|frame| frame.seq <= after);
-        self.frames[start..].to_vec()
-    }
+fn damaged(payload: &[u8]) -> LogError {
+    let text = String::from_utf8_lossy(&payload[..payload.len().min(80)]);
+    LogError::Damaged(format!("an entry in Redis begins with {text:?}"))
 }
 
 #[cfg(test)]
@@ -120,21 +151,35 @@ mod tests {
         })
     }
 
+    fn read(payload: &[u8]) -> Result<Vec<Arc<Frame>>, LogError> {
+        Incoming::parse(payload.to_vec())?.after(0)
+    }
+
     #[test]
     fn entries_round_trip_and_are_bounded() {
         let frames: Vec<_> = (5..=1000).map(|seq| line(seq, "a\nb\u{2028}")).collect();
-        let entry = encode(&frames).unwrap();
-        assert_eq!(
-            (entry.first, entry.head, entry.last, entry.count),
-            (5, 5, 260, 256)
-        );
-        let batch = Batch::decode(&entry.payload).unwrap();
-        assert_eq!(batch.frames, frames[..256]);
-        assert_eq!(batch.after(258).len(), 2);
+        let entries = encode(&frames, 1 << 20);
+        let shapes: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.first, entry.head, entry.last, entry.count))
+            .collect();
+        let expected = [
+            (5, 5, 260, 256),
+            (261, 261, 516, 256),
+            (517, 517, 772, 256),
+            (773, 773, 1000, 228),
+        ];
+        assert_eq!(shapes, expected);
+        let entry = Incoming::parse(entries[0].payload.clone()).unwrap();
+        assert_eq!((entry.first, entry.last), (5, 260));
+        assert_eq!(entry.after(0).unwrap(), frames[..256]);
+        assert_eq!(entry.after(258).unwrap().len(), 2);
 
         let large: Vec<_> = (1..=100).map(|seq| line(seq, &"x".repeat(7000))).collect();
-        assert_eq!(encode(&large).unwrap().count, 10);
-        assert!(encode(&[]).is_none());
+        let entries = encode(&large, 100_000);
+        assert_eq!(entries.iter().map(|entry| entry.count).sum::<usize>(), 20);
+        assert_eq!(encode(&large, 1).len(), 1);
+        assert!(encode(&[], 1).is_empty());
     }
 
     #[test]
@@ -144,19 +189,20 @@ mod tests {
             ts: String::new(),
             body: Body::Gap { count: 5 },
         });
-        let entry = encode(&[gap, line(10, "")]).unwrap();
+        let entry = encode(&[gap, line(10, "")], 1).remove(0);
         assert_eq!((entry.first, entry.head, entry.last), (5, 9, 10));
-        assert_eq!(Batch::decode(&entry.payload).unwrap().first, 5);
+        assert_eq!(read(&entry.payload).unwrap()[0].first(), 5);
     }
 
     #[test]
     fn what_is_no_entry_is_damaged() {
-        let entry = encode(&[line(1, "a"), line(2, "b")]).unwrap();
+        let entry = encode(&[line(1, "a"), line(2, "b")], 1).remove(0);
         let text = String::from_utf8(entry.payload).unwrap();
         for bad in [
             String::new(),
             "look".into(),
             "1 2".into(),
+            "1 2\n".into(),
             text.replacen("1 2", "1 3", 1),
             text.replacen("1 2", "0 2", 1),
             text.replace("\"seq\":2", "\"seq\":4")
@@ -164,7 +210,7 @@ mod tests {
             text[..text.len() - 1].into(),
         ] {
             assert!(
-                matches!(Batch::decode(bad.as_bytes()), Err(LogError::Damaged(_))),
+                matches!(read(bad.as_bytes()), Err(LogError::Damaged(_))),
                 "{bad}"
             );
         }

@@ -4,6 +4,7 @@
 //! when something may have been missed, and its readers then read the stream.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::entry::Batch;
+use super::entry::Incoming;
 
 const CONNECT: Duration = Duration::from_secs(3);
 const RESPONSE: Duration = Duration::from_secs(5);
@@ -26,6 +27,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 const CHANNELS: usize = 256;
 /// How many bytes of newest entries are kept for the readers of a task.
 const RECENT_BYTES: usize = 1 << 20;
+/// How many are kept for all readers of this process. Above it a task keeps its newest entry only; its readers find the others in
+/// the stream.
+const ALL_RECENT_BYTES: usize = 64 << 20;
 
 /// All topics that are watched in this process.
 #[derive(Default)]
@@ -34,13 +38,51 @@ pub(super) struct Feed {
     /// Channels that came or went since the connection was last told.
     changed: Mutex<HashSet<String>>,
     wake: Notify,
+    /// The bytes of recent entries of all topics.
+    bytes: Arc<AtomicUsize>,
 }
 
 /// The newest entries of a task.
 pub(super) struct Topic {
-    recent: Mutex<VecDeque<Arc<Batch>>>,
+    recent: Mutex<Recent>,
     state: watch::Sender<Signal>,
     watchers: Mutex<usize>,
+}
+
+/// Entries as they came, the newest last.
+struct Recent {
+    entries: VecDeque<Arc<Incoming>>,
+    bytes: usize,
+    bytes_of_all: Arc<AtomicUsize>,
+}
+
+impl Recent {
+    fn push(&mut self, entry: Incoming) {
+        self.bytes += entry.bytes();
+        self.bytes_of_all
+            .fetch_add(entry.bytes(), Ordering::Relaxed);
+        self.entries.push_back(Arc::new(entry));
+        while self.entries.len() > 1
+            && (self.bytes > RECENT_BYTES
+                || self.bytes_of_all.load(Ordering::Relaxed) > ALL_RECENT_BYTES)
+        {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.bytes -= entry.bytes();
+            self.bytes_of_all
+                .fetch_sub(entry.bytes(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Recent {
+    fn drop(&mut self) {
+        self.bytes_of_all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Tells readers to look.
@@ -64,9 +106,13 @@ pub(super) struct Watched {
 }
 
 impl Topic {
-    fn new() -> Self {
+    fn new(bytes_of_all: Arc<AtomicUsize>) -> Self {
         Self {
-            recent: Mutex::default(),
+            recent: Mutex::new(Recent {
+                entries: VecDeque::new(),
+                bytes: 0,
+                bytes_of_all,
+            }),
             state: watch::Sender::default(),
             watchers: Mutex::new(0),
         }
@@ -77,32 +123,34 @@ impl Topic {
     }
 
     /// The recent entry that holds the number after `after`.
-    pub(super) fn recent(&self, after: u64) -> Option<Arc<Batch>> {
+    pub(super) fn recent(&self, after: u64) -> Option<Arc<Incoming>> {
         let recent = lock(&self.recent);
-        let holds = |batch: &&Arc<Batch>| batch.first <= after + 1 && batch.last > after;
-        recent.iter().rev().find(holds).cloned()
+        let holds = |entry: &&Arc<Incoming>| entry.first <= after + 1 && entry.last > after;
+        recent.entries.iter().rev().find(holds).cloned()
     }
 
-    fn take(&self, payload: &[u8]) {
-        let batch = match Batch::decode(payload) {
-            Ok(batch) => Arc::new(batch),
-            Err(_) => {
-                self.state.send_modify(|signal| signal.hints += 1);
-                return;
-            }
-        };
-        let newest = batch.last;
+    /// Forgets all entries, because one of them is none.
+    pub(super) fn distrust(&self) {
         let mut recent = lock(&self.recent);
-        recent.push_back(batch);
-        let mut bytes: usize = recent.iter().map(|batch| batch.bytes).sum();
-        while bytes > RECENT_BYTES {
-            bytes -= recent.pop_front().map_or(bytes, |batch| batch.bytes);
+        while !recent.entries.is_empty() {
+            recent.pop();
         }
-        drop(recent);
-        self.state.send_modify(|signal| {
-            signal.messages += 1;
-            signal.newest = newest;
-        });
+    }
+
+    /// Takes what was published. It must be quick: what this process does not take fast enough is queued without a bound, so
+    /// frames are left to those who read them.
+    fn take(&self, payload: &[u8]) {
+        match Incoming::parse(payload.to_vec()) {
+            Ok(entry) => {
+                let newest = entry.last;
+                lock(&self.recent).push(entry);
+                self.state.send_modify(|signal| {
+                    signal.messages += 1;
+                    signal.newest = newest;
+                });
+            }
+            Err(_) => self.state.send_modify(|signal| signal.hints += 1),
+        }
     }
 }
 
@@ -113,7 +161,7 @@ impl Feed {
         let topic = Arc::clone(topics.entry(channel.clone()).or_insert_with(|| {
             lock(&self.changed).insert(channel.clone());
             self.wake.notify_one();
-            Arc::new(Topic::new())
+            Arc::new(Topic::new(Arc::clone(&self.bytes)))
         }));
         *lock(&topic.watchers) += 1;
         Watched {
@@ -250,4 +298,45 @@ fn too_late() -> redis::RedisError {
 /// A panic elsewhere leaves these collections whole, so a poisoned lock is still usable.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(feed: &Arc<Feed>, watched: &Watched, number: u64, size: usize) {
+        let mut payload = format!("{number} {number}\n").into_bytes();
+        payload.resize(size, b'x');
+        watched.topic.take(&payload);
+        assert!(feed.bytes.load(Ordering::Relaxed) <= ALL_RECENT_BYTES + 100 * size);
+    }
+
+    #[test]
+    fn recent_entries_are_bounded_for_each_task_and_in_all() {
+        const SIZE: usize = 64 * 1024;
+        let feed = Arc::new(Feed::default());
+        let watched: Vec<_> = (0..100)
+            .map(|task| feed.watch(format!("task-{task}")))
+            .collect();
+        for number in 1..=100 {
+            publish(&feed, &watched[0], number, SIZE);
+        }
+        assert_eq!(feed.bytes.load(Ordering::Relaxed), RECENT_BYTES);
+        assert!(watched[0].topic.recent(99).is_some());
+        assert!(watched[0].topic.recent(84).is_some());
+        assert!(watched[0].topic.recent(83).is_none());
+        for number in 1..=20 {
+            for watched in &watched[1..] {
+                publish(&feed, watched, number, SIZE);
+            }
+        }
+        let bytes = feed.bytes.load(Ordering::Relaxed);
+        assert!(bytes > ALL_RECENT_BYTES / 2, "{bytes}");
+        for watched in &watched {
+            let newest = lock(&watched.topic.recent).entries.back().unwrap().last;
+            assert!(newest == 20 || newest == 100);
+        }
+        drop(watched);
+        assert_eq!(feed.bytes.load(Ordering::Relaxed), 0);
+    }
 }

@@ -1,11 +1,14 @@
 //! The connection for commands: made when needed, made anew when it breaks or leads to a server that cannot write.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind};
-use redis::{RedisResult, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, InfoDict, Pipeline, RedisError, RedisResult,
+    ServerErrorKind, Value,
+};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -25,8 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SCRIPTS: [&str; 4] = [
     concat!(
         "#!lua\n",
+        include_str!("append.lua"),
         include_str!("common.lua"),
-        include_str!("append.lua")
+        include_str!("grow.lua")
     ),
     concat!(
         "#!lua flags=allow-oom\n",
@@ -55,24 +59,36 @@ pub(super) enum Script {
 }
 
 /// A script with what it is given. It may run twice when an answer is lost, so it must not matter when it does.
-pub(super) struct Request {
-    script: Script,
-    keys: [String; 5],
-    arguments: Vec<Vec<u8>>,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
+    pub script: Script,
+    pub names: &'a Names,
+    /// What stands between the task and the payload.
+    pub numbers: &'a [u64],
+    /// Empty where the script wants none.
+    pub payload: &'a [u8],
 }
 
-impl Request {
-    /// What a script is given: the task and its channel first.
-    pub(super) fn new(script: Script, names: &Names, arguments: &[&[u8]]) -> Self {
-        let mut all = vec![names.task.as_bytes(), names.stream.as_bytes()];
-        all.extend_from_slice(arguments);
-        Self {
-            script,
-            keys: names.keys(),
-            arguments: all.into_iter().map(<[u8]>::to_vec).collect(),
+impl Request<'_> {
+    fn command(&self, hashes: &Hashes) -> Cmd {
+        let keys = self.names.keys();
+        let mut command = Cmd::new();
+        command
+            .arg("EVALSHA")
+            .arg(&hashes[self.script as usize])
+            .arg(keys.len())
+            .arg(&keys)
+            .arg(&self.names.task)
+            .arg(self.numbers);
+        if !self.payload.is_empty() {
+            command.arg(self.payload);
         }
+        command
     }
 }
+
+/// How a server names the scripts.
+type Hashes = [String; SCRIPTS.len()];
 
 pub(super) struct Link {
     client: Client,
@@ -93,8 +109,7 @@ struct State {
 struct Connected {
     connection: MultiplexedConnection,
     epoch: u64,
-    /// How the server names the scripts.
-    hashes: [String; SCRIPTS.len()],
+    hashes: Arc<Hashes>,
 }
 
 enum Remedy {
@@ -112,12 +127,19 @@ impl Link {
     }
 
     /// Asks, and repeats it for a while when the server is away, loading or not the primary.
-    pub(super) async fn ask(&self, request: &Request) -> Result<Value, LogError> {
+    pub(super) async fn ask(&self, request: Request<'_>) -> Result<Value, LogError> {
+        let answers = self.ask_all(&[request]).await?;
+        let missing = || LogError::Damaged("Redis does not answer a script".into());
+        answers.into_iter().next().ok_or_else(missing)
+    }
+
+    /// Asks several things in one go, likewise; the answers are in the same order. They are repeated together.
+    pub(super) async fn ask_all(&self, requests: &[Request<'_>]) -> Result<Vec<Value>, LogError> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.try_ask(request).await {
-                Ok(value) => return Ok(value),
+            let error = match self.try_ask(requests).await {
+                Ok(values) => return Ok(values),
                 Err(error) => error,
             };
             if matches!(remedy(&error), Remedy::None) || Instant::now() + pause >= deadline {
@@ -128,22 +150,28 @@ impl Link {
         }
     }
 
-    async fn try_ask(&self, request: &Request) -> RedisResult<Value> {
+    async fn try_ask(&self, requests: &[Request<'_>]) -> RedisResult<Vec<Value>> {
         let mut connected = self.connected().await?;
-        let mut command = Cmd::new();
-        command
-            .arg("EVALSHA")
-            .arg(&connected.hashes[request.script as usize])
-            .arg(request.keys.len())
-            .arg(&request.keys)
-            .arg(&request.arguments);
-        let answer = command.query_async(&mut connected.connection).await;
-        if let Err(error) = &answer
+        let connection = &mut connected.connection;
+        let answers = if let [request] = requests {
+            let command = request.command(&connected.hashes);
+            command
+                .query_async(connection)
+                .await
+                .map(|answer| vec![answer])
+        } else {
+            let mut pipeline = Pipeline::with_capacity(requests.len());
+            for request in requests {
+                pipeline.add_command(request.command(&connected.hashes));
+            }
+            pipeline.query_async(connection).await
+        };
+        if let Err(error) = &answers
             && matches!(remedy(error), Remedy::Reconnect)
         {
             self.forget(connected.epoch).await;
         }
-        answer
+        answers
     }
 
     async fn forget(&self, epoch: u64) {
@@ -192,12 +220,30 @@ impl Link {
         for script in SCRIPTS {
             load.cmd("SCRIPT").arg("LOAD").arg(script);
         }
-        let hashes = load.query_async(&mut connection).await?;
+        let hashes: Hashes = load.query_async(&mut connection).await?;
+        warn_of_eviction(&mut connection).await;
         Ok(Connected {
             connection,
             epoch,
-            hashes,
+            hashes: Arc::new(hashes),
         })
+    }
+}
+
+/// Logs are in use until they are removed, and nothing says so to Redis but the policy.
+async fn warn_of_eviction(connection: &mut MultiplexedConnection) {
+    let info: RedisResult<InfoDict> = Cmd::new()
+        .arg("INFO")
+        .arg("memory")
+        .query_async(connection)
+        .await;
+    // Whether it evicts is not worth failing for, where this may not be asked.
+    let policy = info.ok().and_then(|info| info.get("maxmemory_policy"));
+    if let Some(policy) = policy.filter(|policy: &String| policy != "noeviction") {
+        tracing::warn!(
+            redis.policy = policy,
+            "Redis may drop live logs when its memory runs out, and they are then written again; set maxmemory-policy noeviction"
+        );
     }
 }
 

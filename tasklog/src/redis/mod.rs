@@ -3,7 +3,8 @@
 //! A log is a stream whose entries hold batches of frames; the id of an entry is the number of its last frame, so Redis itself
 //! refuses what it has. Entries are also published, for readers that are up to date. Logs are never evicted if
 //! `maxmemory-policy` is `noeviction`; where it is not, an evicted log is appended again like after a restart without data.
-//! Redis Cluster is not supported, because the limit of all logs needs their bytes in one place.
+//! All logs live in one hash slot, because the limit of all logs needs their bytes in one place: Redis in cluster mode serves with one
+//! shard, more would not share the work.
 
 mod config;
 mod entry;
@@ -17,11 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Client, from_redis_value};
+use redis::from_redis_value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use config::RedisConfig;
 
+use self::entry::Outgoing;
 use self::feed::Feed;
 use self::link::{Link, Request, Script};
 use self::names::Names;
@@ -47,6 +49,9 @@ struct Inner {
     _stop: DropGuard,
 }
 
+/// How many bytes of entries are appended in one go.
+const WINDOW: usize = 1 << 20;
+
 /// What the script that appends says.
 enum Appended {
     /// The log reaches to this number, and has the entry.
@@ -61,7 +66,8 @@ impl RedisStore {
     /// # Errors
     /// [`LogError::Setting`] when the address cannot be used.
     pub fn new(config: RedisConfig) -> Result<Self, LogError> {
-        let client = Client::open(config.connection.clone())
+        let client = config
+            .client()
             .map_err(|error| LogError::Setting(format!("the address of Redis: {error}")))?;
         let feed = Arc::new(Feed::default());
         let stop = CancellationToken::new();
@@ -76,64 +82,50 @@ impl RedisStore {
         })
     }
 
-    async fn run(
+    /// Appends entries that follow each other. They go out together: an entry after one that was refused is refused too, as a hole.
+    async fn append_entries(
         &self,
-        script: Script,
         names: &Names,
-        arguments: &[&[u8]],
-    ) -> Result<redis::Value, LogError> {
-        let request = Request::new(script, names, arguments);
-        self.inner.link.ask(&request).await
+        entries: &[Outgoing],
+    ) -> Result<Vec<Result<Appended, LogError>>, LogError> {
+        let RedisConfig { limits, expiry, .. } = &self.inner.config;
+        let numbers: Vec<_> = entries
+            .iter()
+            .map(|entry| {
+                [
+                    entry.first,
+                    entry.head,
+                    entry.last,
+                    limits.keep,
+                    limits.task,
+                    limits.total,
+                    milliseconds(*expiry),
+                ]
+            })
+            .collect();
+        let requests: Vec<_> = std::iter::zip(entries, &numbers)
+            .map(|(entry, numbers)| Request {
+                script: Script::Append,
+                names,
+                numbers,
+                payload: &entry.payload,
+            })
+            .collect();
+        let answers = self.inner.link.ask_all(&requests).await?;
+        let outcomes = std::iter::zip(entries, answers);
+        Ok(outcomes
+            .map(|(entry, answer)| outcome(entry, answer))
+            .collect())
     }
 
-    async fn append_entry(
-        &self,
-        names: &Names,
-        entry: &entry::Outgoing,
-    ) -> Result<Appended, LogError> {
-        let RedisConfig { limits, expiry, .. } = &self.inner.config;
-        let numbers = [
-            entry.first,
-            entry.head,
-            entry.last,
-            limits.keep,
-            limits.task,
-            limits.total,
-            milliseconds(*expiry),
-        ]
-        .map(|number| number.to_string());
-        let [first, head, last, keep, task, total, expiry] = &numbers;
-        let answer = self
-            .run(
-                Script::Append,
-                names,
-                &[
-                    first.as_bytes(),
-                    head.as_bytes(),
-                    last.as_bytes(),
-                    &entry.payload,
-                    keep.as_bytes(),
-                    task.as_bytes(),
-                    total.as_bytes(),
-                    expiry.as_bytes(),
-                ],
-            )
-            .await?;
-        let (outcome, number, limit) = read_outcome(answer)?;
-        match outcome.as_str() {
-            "added" | "there" => Ok(Appended::Done(number)),
-            "overlap" => Ok(Appended::Overlap(number)),
-            "hole" => Err(LogError::Hole {
-                last: number,
-                found: entry.first,
-            }),
-            "removed" => Err(LogError::Removed),
-            "full" => Err(LogError::Full {
-                bytes: number,
-                limit: limit.unwrap_or_default(),
-            }),
-            other => Err(LogError::Damaged(format!("Redis answered {other:?}"))),
-        }
+    async fn run(&self, script: Script, names: &Names, numbers: &[u64]) -> Result<(), LogError> {
+        let request = Request {
+            script,
+            names,
+            numbers,
+            payload: &[],
+        };
+        self.inner.link.ask(request).await.map(drop)
     }
 }
 
@@ -168,16 +160,22 @@ impl LiveLogWriter for RedisStore {
         let names = Names::new(task);
         let mut rest = frames;
         let mut reached = None;
-        while let Some(entry) = entry::encode(rest) {
-            match self.append_entry(&names, &entry).await? {
-                Appended::Done(last) => {
-                    rest = &rest[entry.count..];
-                    reached = Some(last);
-                }
-                Appended::Overlap(last) => {
-                    // Each round gets further, because the script only speaks of an overlap that ends inside of the entry.
-                    rest = &rest[rest.partition_point(|frame| frame.seq <= last)..];
-                    reached = Some(last);
+        while !rest.is_empty() {
+            let entries = entry::encode(rest, WINDOW);
+            let outcomes = self.append_entries(&names, &entries).await?;
+            for (entry, outcome) in std::iter::zip(&entries, outcomes) {
+                match outcome? {
+                    Appended::Done(last) => {
+                        rest = &rest[entry.count..];
+                        reached = Some(last);
+                    }
+                    Appended::Overlap(last) => {
+                        // Each round gets further, because the script only speaks of an overlap that ends inside of the entry.
+                        rest = &rest[rest.partition_point(|frame| frame.seq <= last)..];
+                        reached = Some(last);
+                        // What was sent after it was refused as a hole.
+                        break;
+                    }
                 }
             }
         }
@@ -190,19 +188,14 @@ impl LiveLogWriter for RedisStore {
     async fn trim(&self, task: &str, up_to: u64) -> Result<(), LogError> {
         crate::check_task_id(task)?;
         let RedisConfig { limits, expiry, .. } = &self.inner.config;
-        let numbers = [up_to, limits.keep, milliseconds(*expiry)].map(|number| number.to_string());
-        let arguments = numbers.each_ref().map(String::as_bytes);
-        self.run(Script::Trim, &Names::new(task), &arguments)
-            .await?;
-        Ok(())
+        let numbers = [up_to, limits.keep, milliseconds(*expiry)];
+        self.run(Script::Trim, &Names::new(task), &numbers).await
     }
 
     async fn remove(&self, task: &str) -> Result<(), LogError> {
         crate::check_task_id(task)?;
-        let linger = milliseconds(self.inner.config.linger).to_string();
-        self.run(Script::Remove, &Names::new(task), &[linger.as_bytes()])
-            .await?;
-        Ok(())
+        let linger = milliseconds(self.inner.config.linger);
+        self.run(Script::Remove, &Names::new(task), &[linger]).await
     }
 }
 
@@ -214,15 +207,31 @@ impl std::fmt::Debug for RedisStore {
     }
 }
 
-/// A word, a number, and the limit where the word speaks of one.
-fn read_outcome(answer: redis::Value) -> Result<(String, u64, Option<u64>), LogError> {
-    let read = match &answer {
-        redis::Value::Array(items) if items.len() == 3 => {
-            from_redis_value(answer).map(|(word, number, limit)| (word, number, Some(limit)))
-        }
-        _ => from_redis_value(answer).map(|(word, number)| (word, number, None)),
-    };
-    read.map_err(|error| LogError::Damaged(format!("the answer of Redis: {error}")))
+/// What the script says of an entry: the last number of the log, or a word, a number, and the limit where the word speaks of one.
+fn outcome(entry: &Outgoing, answer: redis::Value) -> Result<Appended, LogError> {
+    let damaged = |error| LogError::Damaged(format!("the answer of Redis: {error}"));
+    if !matches!(answer, redis::Value::Array(_)) {
+        return from_redis_value(answer)
+            .map(Appended::Done)
+            .map_err(damaged);
+    }
+    let mut parts: Vec<redis::Value> = from_redis_value(answer).map_err(damaged)?;
+    parts.resize(3, redis::Value::Int(0));
+    let parts = from_redis_value(redis::Value::Array(parts));
+    let (word, number, limit): (String, u64, u64) = parts.map_err(damaged)?;
+    match word.as_str() {
+        "overlap" => Ok(Appended::Overlap(number)),
+        "hole" => Err(LogError::Hole {
+            last: number,
+            found: entry.first,
+        }),
+        "removed" => Err(LogError::Removed),
+        "full" => Err(LogError::Full {
+            bytes: number,
+            limit,
+        }),
+        other => Err(LogError::Damaged(format!("Redis answered {other:?}"))),
+    }
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -1,11 +1,11 @@
 //! The keys and channels of Redis.
+//!
+//! All keys share the hash tag `{logs}`, so that scripts may use them together where Redis runs in cluster mode.
 
-/// The bytes of all logs by task.
-const SIZES: &str = "codex:logs:sizes";
-/// The sum of these bytes.
-const TOTAL: &str = "codex:logs:total";
+/// How many bytes are set aside for each log, and for all of them.
+const LEDGER: &str = "codex:{logs}:ledger";
 /// When logs expire, by task.
-const EXPIRY: &str = "codex:logs:expiry";
+const EXPIRY: &str = "codex:{logs}:expiry";
 
 /// The names of one task.
 #[derive(Clone, Debug)]
@@ -13,27 +13,22 @@ pub(super) struct Names {
     pub task: String,
     /// The stream, and the channel on which its entries are published.
     pub stream: String,
-    /// A hash: the last number, what is safe in the archive, whether the log was removed.
-    pub state: String,
+    /// A hash: the last number, what is safe in the archive, whether the log was removed, how many bytes it may grow.
+    state: String,
 }
 
 impl Names {
     pub(super) fn new(task: &str) -> Self {
+        let stream = format!("codex:{{logs}}:log:{task}");
         Self {
             task: task.to_owned(),
-            stream: format!("codex:log:{task}"),
-            state: format!("codex:log:{task}:state"),
+            state: format!("{stream}:state"),
+            stream,
         }
     }
 
     /// What each script is given, in the order that it expects.
-    pub(super) fn keys(&self) -> [String; 5] {
-        [
-            self.stream.clone(),
-            self.state.clone(),
-            SIZES.into(),
-            TOTAL.into(),
-            EXPIRY.into(),
-        ]
+    pub(super) fn keys(&self) -> [&str; 4] {
+        [&self.stream, &self.state, LEDGER, EXPIRY]
     }
 }

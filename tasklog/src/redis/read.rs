@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use redis::from_redis_value;
 use tokio::sync::watch;
 
-use super::entry::Batch;
+use super::entry::Incoming;
 use super::feed::{Signal, Watched};
 use super::link::{Link, Request, Script, unavailable};
 use super::names::Names;
@@ -16,7 +16,7 @@ use crate::frame::Frame;
 use crate::live::FrameStream;
 
 /// How many entries are read at once.
-const ENTRIES: usize = 8;
+const ENTRIES: u64 = 8;
 /// How often the stream is read although nothing says that there is more. Only a publication that got lost on a connection that
 /// stayed whole needs it.
 const RECHECK: Duration = Duration::from_secs(15);
@@ -85,8 +85,13 @@ impl Subscription {
         let mut pause = FIRST_PAUSE;
         loop {
             let signal = *self.signals.borrow_and_update();
-            if let Some(batch) = self.watched.topic.recent(self.after) {
-                return Some(Ok(self.took(batch.after(self.after))));
+            if let Some(entry) = self.watched.topic.recent(self.after) {
+                if let Ok(frames) = entry.after(self.after) {
+                    return Some(Ok(self.took(frames)));
+                }
+                // Somebody else published it; the stream is right.
+                self.watched.topic.distrust();
+                self.checked = None;
             }
             if self.must_read(signal) {
                 match self.read().await {
@@ -137,13 +142,12 @@ impl Subscription {
         let (entries, last, is_removed) =
             read(&self.link, &self.names, self.after, ENTRIES).await?;
         let mut frames = Vec::new();
-        for (_, fields) in &entries {
-            let payload = fields.get(1).map_or(&[][..], Vec::as_slice);
-            let batch = Batch::decode(payload)?;
-            if batch.first > self.after + 1 && frames.is_empty() {
-                return Err(LogError::Trimmed { first: batch.first });
+        for (_, fields) in entries {
+            let entry = Incoming::parse(fields.into_iter().nth(1).unwrap_or_default())?;
+            if entry.first > self.after + 1 && frames.is_empty() {
+                return Err(LogError::Trimmed { first: entry.first });
             }
-            frames.extend(batch.after(self.after));
+            frames.extend(entry.after(self.after)?);
         }
         if !frames.is_empty() {
             Ok(Found::Frames(frames))
@@ -162,13 +166,14 @@ pub(super) async fn read(
     link: &Link,
     names: &Names,
     after: u64,
-    count: usize,
+    count: u64,
 ) -> Result<(Entries, u64, bool), LogError> {
-    let from = format!("{}-0", after.saturating_add(1));
-    let count = count.to_string();
-    let arguments: [&[u8]; 2] = [from.as_bytes(), count.as_bytes()];
-    let answer = link
-        .ask(&Request::new(Script::Read, names, &arguments))
-        .await?;
+    let request = Request {
+        script: Script::Read,
+        names,
+        numbers: &[after.saturating_add(1), count],
+        payload: &[],
+    };
+    let answer = link.ask(request).await?;
     from_redis_value(answer).map_err(|error| unavailable(&error.into()))
 }

@@ -25,6 +25,12 @@ pub trait Fixture: Send + Sync {
 
     /// Breaks whatever connections there are.
     async fn disturb(&self) {}
+
+    /// From now on, what is written is not copied to where it would survive [`Self::fail_over`].
+    async fn stop_replication(&self) {}
+
+    /// Whoever holds the data dies, and a copy takes over, where the store has one.
+    async fn fail_over(&self) {}
 }
 
 /// Starts a store that holds as much as it is told.
@@ -102,7 +108,7 @@ macro_rules! live_suite {
 
         #[test]
         fn random_histories_give_every_reader_every_number_once() {
-            $crate::live::random::run::<$store>();
+            $crate::live::random::run::<$store>($crate::live::random::Extent::Full);
         }
     };
     (@ $store:ty, $($name:ident,)*) => {

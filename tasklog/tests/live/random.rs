@@ -28,6 +28,8 @@ enum Act {
     Wipe,
     /// Connections break.
     Disturb,
+    /// So many frames are appended that no copy has, and then a copy takes over.
+    FailOver { lost: u64 },
     /// One of the writers is replaced by a new one that knows nothing.
     Crash { writer: usize },
 }
@@ -39,6 +41,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0..=100_u64).prop_map(|percent| Act::Trim { percent }),
         1 => Just(Act::Wipe),
         1 => Just(Act::Disturb),
+        1 => (1..100_u64).prop_map(|lost| Act::FailOver { lost }),
         1 => (0..2_usize).prop_map(|writer| Act::Crash { writer }),
     ]
 }
@@ -64,7 +67,25 @@ fn history() -> impl Strategy<Value = History> {
         })
 }
 
-pub fn run<S: Start + 'static>() {
+/// How many histories are tried.
+#[derive(Clone, Copy, Debug)]
+pub enum Extent {
+    Full,
+    /// For stores with slow acts.
+    Small,
+}
+
+impl Extent {
+    fn cases(self) -> u32 {
+        let full = std::env::var("PROPTEST_CASES").map_or(32, |text| text.parse().unwrap());
+        match self {
+            Self::Full => full,
+            Self::Small => full.div_ceil(3),
+        }
+    }
+}
+
+pub fn run<S: Start + 'static>(extent: Extent) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -75,9 +96,8 @@ pub fn run<S: Start + 'static>() {
         ..LiveLimits::default()
     };
     let store = runtime.block_on(S::start(limits));
-    let cases = std::env::var("PROPTEST_CASES").map_or(32, |text| text.parse().unwrap());
     let config = Config {
-        cases,
+        cases: extent.cases(),
         max_shrink_iters: 50,
         max_shrink_time: 60_000,
         failure_persistence: None,
@@ -104,12 +124,10 @@ async fn play<S: Start>(store: &S, task: &str, history: &History) {
     let total: u64 = history
         .acts
         .iter()
-        .map(|act| {
-            if let Act::Append { count, .. } = act {
-                *count
-            } else {
-                0
-            }
+        .map(|act| match act {
+            Act::Append { count, .. } => *count,
+            Act::FailOver { lost } => *lost,
+            _ => 0,
         })
         .sum::<u64>()
         + 1;
@@ -158,6 +176,21 @@ async fn play<S: Start>(store: &S, task: &str, history: &History) {
             }
             Act::Wipe => store.wipe(task).await,
             Act::Disturb => store.disturb().await,
+            Act::FailOver { lost } => {
+                store.stop_replication().await;
+                let from = written + 1;
+                written += lost;
+                write(
+                    &*writers[0],
+                    task,
+                    from..=written,
+                    None,
+                    recovery,
+                    &archived,
+                )
+                .await;
+                store.fail_over().await;
+            }
             Act::Crash { writer } => writers[*writer] = store.writer(),
         }
     }

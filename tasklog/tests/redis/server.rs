@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use codex_tasklog::{LiveLimits, RedisConfig, RedisStore};
@@ -12,7 +13,9 @@ const START: Duration = Duration::from_secs(30);
 /// A server that listens on a socket in a folder of its own, and dies with the test.
 pub struct RedisServer {
     folder: tempfile::TempDir,
-    arguments: Vec<&'static str>,
+    arguments: Vec<String>,
+    /// Where it listens besides the socket, if it does.
+    port: u16,
     process: Mutex<Option<Child>>,
 }
 
@@ -27,18 +30,62 @@ impl RedisServer {
         Self::with(&["--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
-    pub async fn with(arguments: &[&'static str]) -> Self {
+    pub async fn with(arguments: &[&str]) -> Self {
+        Self::new(0, arguments).await
+    }
+
+    /// A server that listens on a port too.
+    pub async fn listening(arguments: &[&str]) -> Self {
+        let (host, port) = (Self::host(), next_port());
+        let address = ["--bind", &host, "--port", &port.to_string()];
+        Self::new(port, &[&address, arguments].concat()).await
+    }
+
+    /// A server that listens on a port with TLS.
+    pub async fn listening_with_tls(arguments: &[&str]) -> Self {
+        let (host, port) = (Self::host(), next_port());
+        let address = ["--bind", &host, "--tls-port", &port.to_string()];
+        Self::new(port, &[&address, arguments].concat()).await
+    }
+
+    async fn new(port: u16, arguments: &[&str]) -> Self {
         let server = Self {
             folder: tempfile::tempdir().unwrap(),
-            arguments: arguments.to_vec(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            port,
             process: Mutex::new(None),
         };
         server.run().await;
         server
     }
 
+    /// An address of loopback that no other process of these tests uses.
+    pub fn host() -> String {
+        let [_, high, middle, low] = std::process::id().to_be_bytes();
+        format!("127.{}.{middle}.{low}", 64 + high)
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts it again after [`Self::kill`], with what it kept on disk.
     pub async fn run(&self) {
+        self.launch();
+        let started = Instant::now();
+        while let Err(error) = self.ping().await {
+            let log = std::fs::read_to_string(self.folder.path().join("redis.log"));
+            assert!(
+                started.elapsed() < START,
+                "{error}; {}",
+                log.unwrap_or_default()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The same, without waiting until it serves.
+    pub fn launch(&self) {
         let process = Command::new(binary())
             .args(["--port", "0", "--save", "", "--daemonize", "no"])
             .args(["--loglevel", "warning", "--logfile", "redis.log"])
@@ -53,19 +100,9 @@ impl RedisServer {
             .spawn()
             .unwrap();
         *self.process.lock().unwrap() = Some(process);
-        let started = Instant::now();
-        while let Err(error) = self.ping().await {
-            let log = std::fs::read_to_string(self.folder.path().join("redis.log"));
-            assert!(
-                started.elapsed() < START,
-                "{error}; {}",
-                log.unwrap_or_default()
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 
-    async fn ping(&self) -> redis::RedisResult<()> {
+    pub async fn ping(&self) -> redis::RedisResult<()> {
         let mut connection = self.client().get_multiplexed_async_connection().await?;
         let answered: redis::RedisResult<redis::Value> =
             redis::cmd("PING").query_async(&mut connection).await;
@@ -84,7 +121,7 @@ impl RedisServer {
         }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
 
@@ -131,6 +168,11 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn next_port() -> u16 {
+    static PORT: AtomicU16 = AtomicU16::new(16_000);
+    PORT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn binary() -> PathBuf {

@@ -39,6 +39,9 @@ pub struct Config {
     /// A file with the password of Redis, instead of one in the address.
     #[arg(long, env = "CODEX_REDIS_PASSWORD_FILE")]
     pub redis_password_file: Option<PathBuf>,
+    /// A file with the certificate authorities (PEM) that may vouch for Redis at `rediss://`, instead of those that the system trusts.
+    #[arg(long, env = "CODEX_REDIS_CA_FILE")]
+    pub redis_ca_file: Option<PathBuf>,
     /// Where logs stay: `file:///folder` or `s3://bucket/prefix?endpoint=URL&region=NAME&path-style=BOOL`. Credentials for S3 come
     /// from where the AWS tools look for them.
     #[arg(long, env = "CODEX_ARCHIVE")]
@@ -163,9 +166,12 @@ impl Config {
                     .as_deref()
                     .map(|path| read_secret("the password of Redis", path))
                     .transpose()?;
-                let store = RedisConfig::new(&self.live_store, password.as_ref())
-                    .and_then(RedisStore::new)
+                let mut redis = RedisConfig::new(&self.live_store, password.as_ref())
                     .map_err(Error::LiveStore)?;
+                if let Some(file) = &self.redis_ca_file {
+                    redis = redis.with_authorities(file).map_err(Error::LiveStore)?;
+                }
+                let store = RedisStore::new(redis).map_err(Error::LiveStore)?;
                 Ok(Arc::new(store))
             }
             // The value may hold a password, so it is not repeated.
@@ -245,6 +251,8 @@ mod tests {
         config.live_store = "redis://:s3cret@x".into();
         assert!(config.live_store().is_ok());
         assert!(!format!("{config:?}").contains("s3cret"));
+        config.redis_ca_file = Some("/nowhere/ca.pem".into());
+        assert!(matches!(config.live_store(), Err(Error::LiveStore(_))));
         config.redis_password_file = Some("/nowhere/password".into());
         assert!(matches!(config.live_store(), Err(Error::File { .. })));
         config.live_store = "http://:s3cret@x".into();

@@ -66,6 +66,9 @@ pub struct Config {
     /// A file with the password of Redis, instead of one in the address.
     #[arg(long, env = "CODEX_REDIS_PASSWORD_FILE")]
     pub redis_password_file: Option<PathBuf>,
+    /// A file with the certificate authorities (PEM) that may vouch for Redis at `rediss://`, instead of those that the system trusts.
+    #[arg(long, env = "CODEX_REDIS_CA_FILE")]
+    pub redis_ca_file: Option<PathBuf>,
     /// Bytes of archived frames that the live log of a task keeps for readers that are a little behind.
     #[arg(long, env = "CODEX_LIVE_KEEP_BYTES", default_value_t = LiveLimits::default().keep)]
     pub live_keep_bytes: u64,

@@ -16,8 +16,8 @@ use crate::supervisor::Supervisor;
 /// Opens the live store, and lends it to the other processes of this machine.
 ///
 /// # Errors
-/// [`Error::Listen`] when the socket cannot be made, [`Error::Log`] or [`Error::Key`] when the address or the password of Redis
-/// cannot be used. A Redis that is away is none: frames wait for it.
+/// [`Error::Listen`] when the socket cannot be made, [`Error::Log`] or [`Error::Key`] when the address, the password or the
+/// certificate authorities of Redis cannot be used. A Redis that is away is none: frames wait for it.
 pub fn open_live(
     config: &Config,
     supervisor: &Supervisor,
@@ -43,6 +43,9 @@ pub fn open_live(
                 .map(read_password)
                 .transpose()?;
             let mut redis = RedisConfig::new(address, password.as_ref())?;
+            if let Some(file) = &config.redis_ca_file {
+                redis = redis.with_authorities(file)?;
+            }
             redis.limits = config.live_limits();
             redis.linger = config.live_linger().max(redis.linger);
             Ok(Arc::new(RedisStore::new(redis)?))

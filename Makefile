@@ -50,6 +50,11 @@ test-tools: ## Install what the tests need beyond `make deps` (kubectl, where th
 bench: build ## Measure submit -> first frame against the bare start of codex
 	$(CARGO) run --locked -p codex-e2e --bin bench-start
 
+.PHONY: bench-streams
+bench-streams: ## Measure streams next to their peers and limits (20 minutes, a machine without other work); writes bench/results/streams.md
+	scripts/install-bench-peers
+	$(CARGO) run --locked --release -p codex-bench -- streams
+
 .PHONY: lint
 lint: ## Formatting, clippy with warnings denied
 	$(CARGO) fmt --all --check

@@ -14,8 +14,8 @@ use crate::servers::{self, Kind, Peers, Programs};
 use crate::system::{self, Cores};
 use crate::workloads::{Size, Workload};
 
-/// A whole run ends before ten minutes are over.
-const WHOLE: Duration = Duration::from_secs(540);
+/// A whole run ends before twenty minutes are over, however many rounds do not count.
+const WHOLE: Duration = Duration::from_secs(1_140);
 /// For ten thousand streams, and what is open besides.
 const FILES: u64 = 11_000;
 
@@ -33,7 +33,12 @@ enum Command {
     Streams(Streams),
     /// One of the servers; the benchmark starts them itself.
     #[command(hide = true)]
-    Serve { kind: Kind },
+    Serve {
+        kind: Kind,
+        /// The port of Redis, for servers that read from it.
+        #[arg(long)]
+        redis: Option<u16>,
+    },
     /// One of the readers of Redis; the benchmark starts them itself.
     #[command(hide = true)]
     Read { kind: Kind, port: u16, tasks: usize },
@@ -69,7 +74,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
             Command::Streams(streams) => streams.run(),
-            Command::Serve { kind } => servers::serve(kind),
+            Command::Serve { kind, redis } => servers::serve(kind, redis),
             Command::Read { kind, port, tasks } => servers::read_redis(kind, port, tasks),
         }
     }

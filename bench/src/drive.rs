@@ -67,6 +67,11 @@ impl Outcome {
         self.delivered as f64 / self.wall.as_secs_f64() / 1e6
     }
 
+    /// The latency that the part `part` of all lines does not exceed, in milliseconds.
+    pub(crate) fn millis(&self, part: f64) -> f64 {
+        self.latency.quantile(part) / 1_000.0
+    }
+
     /// How much of a core the server used.
     pub(crate) fn cores(&self) -> f64 {
         self.cpu.as_secs_f64() / self.wall.as_secs_f64()

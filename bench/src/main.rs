@@ -14,6 +14,7 @@ mod rounds;
 mod servers;
 mod stats;
 mod system;
+mod ticker;
 mod workloads;
 
 use clap::Parser as _;

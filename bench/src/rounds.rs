@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::servers::{Kind, Peers};
+use crate::stats::Summary;
 
 /// Cores that others may use before a round does not count.
 const NOISE: f64 = 0.25;
@@ -36,6 +37,21 @@ impl<T> Measured<T> {
         self.of(kind).iter().map(number).collect()
     }
 
+    /// The middle and the ends of one number of a server.
+    pub(crate) fn summary(&self, kind: Kind, number: impl Fn(&T) -> f64) -> Option<Summary> {
+        Summary::of(&self.numbers(kind, number))
+    }
+
+    /// The same of the quotients of two servers, each of the same round.
+    pub(crate) fn ratio(
+        &self,
+        above: Kind,
+        below: Kind,
+        number: impl Fn(&T) -> f64,
+    ) -> Option<Summary> {
+        Summary::of_ratios(&self.numbers(above, &number), &self.numbers(below, &number))
+    }
+
     /// All rounds of a server.
     pub(crate) fn of(&self, kind: Kind) -> &[T] {
         self.by_kind.get(&kind).map_or(&[], Vec::as_slice)
@@ -48,15 +64,6 @@ impl<T> Measured<T> {
 }
 
 impl Rounds {
-    /// The same with fewer rounds, for what varies little.
-    pub(crate) fn at_most(&self, wanted: usize) -> Self {
-        Self {
-            peers: self.peers.clone(),
-            wanted: self.wanted.min(wanted),
-            ..*self
-        }
-    }
-
     /// Measures every server in every round. `measure` also says how many cores others used.
     ///
     /// # Errors

@@ -9,8 +9,9 @@ mod redis;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
+pub(crate) use ours::task_id;
 pub(crate) use process::{Peers, Server};
 pub(crate) use redis::{
     Redis, read as read_redis, store as redis_store, stream as redis_stream, task as redis_task,
@@ -31,8 +32,12 @@ pub(crate) enum Kind {
     OursUi,
     /// A reader of Redis: one XREAD BLOCK over all tasks.
     Xread,
+    /// A reader of Redis: a subscription to all tasks, for entries that are added and published without any check.
+    Publish,
     /// A reader of Redis: our live store.
     Store,
+    /// The gateway's streams of logs in Redis.
+    Chain,
 }
 
 impl Kind {
@@ -45,7 +50,9 @@ impl Kind {
             Self::Ours => "**ours**",
             Self::OursUi => "**ours**, flushed for UIs",
             Self::Xread => "XREAD BLOCK over all tasks",
+            Self::Publish => "XADD + PUBLISH (the limit)",
             Self::Store => "**ours** (`RedisStore`)",
+            Self::Chain => "**ours**, from append to client",
         }
     }
 
@@ -55,12 +62,12 @@ impl Kind {
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// Where clients of task 0 read.
-    pub(crate) const fn path(self) -> &'static str {
+    /// Where clients of a task read.
+    pub(crate) fn path(self, task: usize) -> String {
         match self {
-            Self::Nchan => "/sub/0",
-            Self::Naive | Self::Raw | Self::Ours | Self::Xread | Self::Store => "/stream/0",
-            Self::OursUi => "/stream/0?pace=ui",
+            Self::Nchan => format!("/sub/{task}"),
+            Self::OursUi => format!("/stream/{task}?pace=ui"),
+            _ => format!("/stream/{task}"),
         }
     }
 }
@@ -69,12 +76,16 @@ impl Kind {
 ///
 /// # Errors
 /// When it cannot listen.
-pub(crate) fn serve(kind: Kind) -> Result<()> {
+pub(crate) fn serve(kind: Kind, redis: Option<u16>) -> Result<()> {
     match kind {
         Kind::Naive => feed::run(naive::serve),
         Kind::Raw => raw::run(),
         Kind::Ours | Kind::OursUi => feed::run(ours::serve),
-        Kind::Nchan | Kind::Xread | Kind::Store => {
+        Kind::Chain => {
+            let redis = redis.context("the streams of logs in Redis need its port")?;
+            feed::run(|listeners| ours::serve_redis(listeners, redis))
+        }
+        Kind::Nchan | Kind::Xread | Kind::Publish | Kind::Store => {
             anyhow::bail!("{} is no server of this program", kind.name())
         }
     }

@@ -1,4 +1,4 @@
-//! The gateway's own streams: its accept loop, its fan-out and its encoding, over the in-memory live log.
+//! The gateway's own streams: its accept loop, its fan-out and its encoding, over the live log in memory or in Redis.
 //!
 //! Left out are the database and authentication, which the other servers do not have either. Frames take the way that they take in the
 //! gateway: a live store, the reader that joins it with the archive, the ring of the task.
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use axum::Router;
 use axum::body::Body as HttpBody;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use chrono::DateTime;
@@ -22,7 +22,7 @@ use codex_gateway::streams::fanout::{
 };
 use codex_gateway::tasks::states::TaskStates;
 use codex_tasklog::{
-    Body, DirArchive, Frame, LiveLimits, LiveLogWriter as _, MemoryStore, Reader, Stream,
+    Body, DirArchive, Frame, LiveLimits, LiveLog, LiveLogWriter as _, MemoryStore, Reader, Stream,
 };
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -34,7 +34,6 @@ use super::feed::{self, Listeners};
 
 /// What all connections share.
 struct Shared {
-    task: Uuid,
     states: TaskStates,
     streams: TaskStreams,
     oversight: Arc<dyn Oversight>,
@@ -45,18 +44,35 @@ struct StreamQuery {
     pace: Option<String>,
 }
 
-/// Serves one task that runs.
+/// Serves one task that runs, from memory.
 pub(super) async fn serve(listeners: Listeners) -> Result<()> {
+    let live = MemoryStore::new(LiveLimits::default());
+    let task = task_id(0).to_string();
+    tokio::select! {
+        result = serve_from(listeners.clients, Arc::new(live.clone())) => result,
+        result = publish(listeners.feed, &live, &task) => result,
+    }
+}
+
+/// Serves any number of tasks whose logs are in Redis.
+pub(super) async fn serve_redis(listeners: Listeners, port: u16) -> Result<()> {
+    serve_from(listeners.clients, Arc::new(super::redis_store(port)?)).await
+}
+
+/// The id of a task.
+pub(crate) const fn task_id(index: usize) -> Uuid {
+    Uuid::from_u128(1 + index as u128)
+}
+
+async fn serve_from(clients: TcpListener, live: Arc<dyn LiveLog>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let archive = Arc::new(DirArchive::new(folder.path()));
-    let live = MemoryStore::new(LiveLimits::default());
     let source = Source {
-        reader: Reader::new(Arc::new(live.clone()), Arc::clone(&archive) as _),
+        reader: Reader::new(live, Arc::clone(&archive) as _),
         archive,
     };
     let shutdown = CancellationToken::new();
     let shared = Arc::new(Shared {
-        task: Uuid::now_v7(),
         states: TaskStates::default(),
         streams: TaskStreams::new(
             source,
@@ -68,12 +84,9 @@ pub(super) async fn serve(listeners: Listeners) -> Result<()> {
     });
     let router = Router::new()
         .route("/stream/{task}", get(stream))
-        .with_state(Arc::clone(&shared));
-    let task = shared.task.to_string();
-    tokio::select! {
-        () = serve::serve(listeners.clients, router, shutdown) => Ok(()),
-        result = publish(listeners.feed, &live, &task) => result,
-    }
+        .with_state(shared);
+    serve::serve(clients, router, shutdown).await;
+    Ok(())
 }
 
 async fn publish(feed: TcpListener, live: &MemoryStore, task: &str) -> Result<()> {
@@ -102,9 +115,14 @@ async fn publish(feed: TcpListener, live: &MemoryStore, task: &str) -> Result<()
     std::future::pending().await
 }
 
-async fn stream(State(shared): State<Arc<Shared>>, Query(query): Query<StreamQuery>) -> Response {
+async fn stream(
+    State(shared): State<Arc<Shared>>,
+    Path(index): Path<usize>,
+    Query(query): Query<StreamQuery>,
+) -> Response {
+    let task = task_id(index);
     let request = Request {
-        task: shared.task,
+        task,
         user: Uuid::nil(),
         after: 0,
         view: View::Typed,
@@ -113,8 +131,8 @@ async fn stream(State(shared): State<Arc<Shared>>, Query(query): Query<StreamQue
             _ => Pace::Fast,
         },
     };
-    let watch = shared.states.watch(shared.task);
-    shared.states.publish(&running(shared.task));
+    let watch = shared.states.watch(task);
+    shared.states.publish(&running(task));
     let viewer = shared.streams.join(request, watch, &shared.oversight, None);
     match viewer {
         Some(viewer) => (

@@ -36,7 +36,7 @@ impl Peers {
                 vec![&self.programs.nginx, &self.programs.nchan_module],
                 "apt install nginx libnginx-mod-nchan, or name the files with --nginx and --nchan-module",
             ),
-            Kind::Xread | Kind::Store => (
+            Kind::Xread | Kind::Publish | Kind::Store | Kind::Chain => (
                 kind.name(),
                 vec![&self.programs.redis_server],
                 "apt install redis-server, or name the program with --redis-server",
@@ -82,9 +82,18 @@ impl Peers {
     pub(crate) fn start(&self, kind: Kind) -> Result<Server> {
         let server = self.on_server_core(|| match kind {
             Kind::Nchan => start_nginx(&self.programs),
-            _ => start_own(kind),
+            _ => start_own(kind, None),
         });
         server.with_context(|| format!("starting {}", kind.name()))
+    }
+
+    /// Starts the gateway's streams of logs in Redis, on the core for servers.
+    ///
+    /// # Errors
+    /// When they do not start.
+    pub(crate) fn start_chain(&self, redis: &Redis) -> Result<Server> {
+        self.on_server_core(|| start_own(Kind::Chain, Some(redis.port)))
+            .with_context(|| format!("starting {}", Kind::Chain.name()))
     }
 }
 
@@ -98,11 +107,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// What its clients ask for.
+    /// What the clients of task 0 ask for.
     pub(crate) fn request(&self) -> Request {
+        self.request_of(0)
+    }
+
+    /// What the clients of a task ask for.
+    pub(crate) fn request_of(&self, task: usize) -> Request {
         Request {
             server: self.clients,
-            path: self.kind.path().to_owned(),
+            path: self.kind.path(task),
             receive_buffer: None,
         }
     }
@@ -158,9 +172,10 @@ fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-fn start_own(kind: Kind) -> Result<Server> {
+fn start_own(kind: Kind, redis: Option<u16>) -> Result<Server> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["serve", &kind.argument()])
+        .args(redis.map(|port| format!("--redis={port}")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

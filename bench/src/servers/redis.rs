@@ -1,4 +1,4 @@
-//! Redis as a process, and the two ways in which a gateway can wait for the logs of many tasks.
+//! Redis as a process, and the ways in which a gateway can wait for the logs of many tasks.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -84,9 +84,9 @@ pub(crate) fn task(index: usize) -> String {
     format!("task-{index}")
 }
 
-/// The stream of a task.
+/// The stream and the channel of a task, where it is not our store that names them.
 pub(crate) fn stream(index: usize) -> String {
-    format!("codex:log:{}", task(index))
+    format!("bench:{}", task(index))
 }
 
 /// Our store, with room for everything.
@@ -147,6 +147,7 @@ pub(crate) fn read(kind: Kind, port: u16, tasks: usize) -> Result<()> {
     });
     match kind {
         Kind::Xread => read_blocking(port, tasks, &seen),
+        Kind::Publish => read_published(port, tasks, &seen),
         Kind::Store => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
@@ -182,8 +183,7 @@ fn take_stream(stream: Value, after: &mut [String], seen: &mut Seen) -> Option<(
     let Value::BulkString(name) = name else {
         return None;
     };
-    let index = std::str::from_utf8(&name).ok()?.rsplit_once('-')?.1;
-    let index: usize = index.parse().ok()?;
+    let index = index_of(&name)?;
     for entry in entries.into_sequence().ok()? {
         let [id, fields] = <[Value; 2]>::try_from(entry.into_sequence().ok()?).ok()?;
         let Value::BulkString(id) = id else {
@@ -195,6 +195,28 @@ fn take_stream(stream: Value, after: &mut [String], seen: &mut Seen) -> Option<(
         }
     }
     Some(())
+}
+
+/// One connection that subscribes to all tasks.
+fn read_published(port: u16, tasks: usize, seen: &Mutex<Seen>) -> Result<()> {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}"))?;
+    let mut connection = client.get_connection()?;
+    let mut subscription = connection.as_pubsub();
+    let channels: Vec<String> = (0..tasks).map(stream).collect();
+    subscription.subscribe(&channels)?;
+    println!("ready");
+    loop {
+        let message = subscription.get_message()?;
+        let index = index_of(message.get_channel_name().as_bytes()).context("a channel")?;
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.take(index, message.get_payload_bytes());
+    }
+}
+
+/// The number of the task whose stream or channel has this name.
+fn index_of(name: &[u8]) -> Option<usize> {
+    let (_, index) = std::str::from_utf8(name).ok()?.rsplit_once('-')?;
+    index.parse().ok()
 }
 
 async fn read_store(port: u16, tasks: usize, seen: &Mutex<Seen>) -> Result<()> {

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::{Size, clients_of};
+use super::{Column, Size, clients_of, fill};
 use crate::drive::{Meter, Pace, Plan, Source};
-use crate::report::{Section, Target, cell};
+use crate::report::{Section, Target};
 use crate::rounds::Rounds;
 use crate::servers::Kind;
-use crate::stats::Summary;
 
 const CLIENTS: usize = 10_000;
 /// For the server to settle after the last connection.
@@ -32,8 +31,6 @@ pub(super) fn run(rounds: &Rounds, size: Size) -> Result<Section> {
         time: Duration::ZERO,
         drain: Duration::ZERO,
     };
-    // Memory hardly varies; connecting takes long.
-    let rounds = rounds.at_most(2);
     let measured = rounds.run(&kinds, |peers, kind| {
         let server = peers.start(kind)?;
         let mut load = clients_of(&server, 10)?;
@@ -62,34 +59,27 @@ pub(super) fn run(rounds: &Rounds, size: Size) -> Result<Section> {
     })?;
     let mut section = Section {
         title: "B5: idle streams".into(),
-        header: vec![
-            "server",
-            "bytes of memory per stream",
-            "us of CPU to accept one and send a line",
-        ],
         ..Section::default()
     };
     section.notes.push(format!(
         "{clients} streams of one task, each of which got a line. Memory of the process (PSS); what the kernel holds for a socket comes \
          on top and is the same for all."
     ));
-    section.notes.extend(measured.notes.iter().cloned());
-    for kind in measured.kinds() {
-        section.rows.push(vec![
-            kind.name().into(),
-            cell(&measured.numbers(kind, |idle| idle.bytes)),
-            cell(&measured.numbers(kind, |idle| idle.accept)),
-        ]);
-    }
-    let bytes = |kind| measured.numbers(kind, |idle: &Idle| idle.bytes);
+    let columns: [Column<Idle>; 2] = [
+        ("bytes of memory per stream", |idle| idle.bytes),
+        ("us of CPU to accept one and send a line", |idle| {
+            idle.accept
+        }),
+    ];
+    fill(&mut section, "server", &measured, &columns, |_| None);
     section.goal(
         "ours / naive, bytes",
-        Summary::of_ratios(&bytes(Kind::Ours), &bytes(Kind::Naive)),
+        measured.ratio(Kind::Ours, Kind::Naive, |idle| idle.bytes),
         Target::AtMost(0.5),
     );
     section.goal(
         "ours, bytes (the far goal)",
-        Summary::of(&bytes(Kind::Ours)),
+        measured.summary(Kind::Ours, |idle| idle.bytes),
         Target::AtMost(1_500.0),
     );
     Ok(section)

@@ -1,21 +1,20 @@
 //! What is measured; the names and targets are those of the streaming facts.
 
+mod chain;
+mod fan_out;
 mod idle;
-mod paced;
 mod redis;
 mod replay;
 mod stalled;
-mod throughput;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::drive::Outcome;
 use crate::load::{Load, Request, Tally};
-use crate::report::Section;
+use crate::report::{Section, cell};
 use crate::rounds::{Measured, Rounds};
-use crate::servers::{Kind, Server};
+use crate::servers::Server;
 
 /// A benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -44,11 +43,14 @@ pub(crate) enum Workload {
     /// 1,000 live tasks on Redis.
     #[value(name = "B8", alias = "b8")]
     Redis,
+    /// From the operator's append through Redis to clients.
+    #[value(name = "B9", alias = "b9")]
+    Chain,
 }
 
 impl Workload {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Batches,
         Self::Lines,
         Self::Moderate,
@@ -57,6 +59,7 @@ impl Workload {
         Self::Replay,
         Self::Stalled,
         Self::Redis,
+        Self::Chain,
     ];
 
     /// Runs it.
@@ -65,23 +68,26 @@ impl Workload {
     /// When a server cannot be measured.
     pub(crate) fn run(self, rounds: &Rounds, size: Size) -> Result<Section> {
         match self {
-            Self::Batches => throughput::batches(rounds, size),
-            Self::Lines => throughput::lines(rounds, size),
-            Self::Moderate => paced::moderate(rounds, size),
-            Self::Busy => paced::busy(rounds, size),
+            Self::Batches => fan_out::batches(rounds, size),
+            Self::Lines => fan_out::lines(rounds, size),
+            Self::Moderate => fan_out::moderate(rounds, size),
+            Self::Busy => fan_out::busy(rounds, size),
             Self::Idle => idle::run(rounds, size),
             Self::Replay => replay::run(rounds, size),
             Self::Stalled => stalled::run(rounds, size),
             Self::Redis => redis::run(rounds, size),
+            Self::Chain => chain::run(rounds, size),
         }
     }
 
     /// How much of the time of a whole run it may use, relative to the others.
     pub(crate) const fn share(self) -> u32 {
         match self {
-            Self::Batches | Self::Moderate | Self::Stalled | Self::Redis => 3,
-            Self::Busy => 5,
-            Self::Lines | Self::Idle | Self::Replay => 2,
+            Self::Stalled => 8,
+            Self::Busy => 6,
+            Self::Idle | Self::Redis => 4,
+            Self::Batches | Self::Moderate | Self::Replay => 3,
+            Self::Lines | Self::Chain => 2,
         }
     }
 }
@@ -143,8 +149,36 @@ fn verified<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> String {
     faults.join(", ")
 }
 
-fn tallies(measured: &Measured<Outcome>, kind: Kind) -> String {
-    verified(measured.of(kind).iter().map(|outcome| &outcome.tally))
+/// A column of a table: its heading, and which number of a round stands there.
+type Column<T> = (&'static str, fn(&T) -> f64);
+
+/// Writes the table: a row for each server with its numbers, and what its clients say about the numbers of their lines, if they do.
+fn fill<T>(
+    section: &mut Section,
+    first: &'static str,
+    measured: &Measured<T>,
+    columns: &[Column<T>],
+    tally: impl Fn(&T) -> Option<&Tally>,
+) {
+    let has_tallies = measured
+        .kinds()
+        .any(|kind| measured.of(kind).iter().any(|round| tally(round).is_some()));
+    section.notes.extend(measured.notes.iter().cloned());
+    section.header.push(first);
+    section
+        .header
+        .extend(columns.iter().map(|(heading, _)| *heading));
+    section.header.extend(has_tallies.then_some("numbers"));
+    for kind in measured.kinds() {
+        let mut row = vec![kind.name().to_owned()];
+        row.extend(
+            columns
+                .iter()
+                .map(|(_, number)| cell(&measured.numbers(kind, number))),
+        );
+        row.extend(has_tallies.then(|| verified(measured.of(kind).iter().filter_map(&tally))));
+        section.rows.push(row);
+    }
 }
 
 /// A client whose kernel takes little: when it stalls, the server notices soon.

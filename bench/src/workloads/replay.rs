@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::{Size, clients_of, verified};
+use super::{Column, Size, clients_of, fill};
 use crate::drive::{Meter, Source};
 use crate::load::Tally;
-use crate::report::{Section, Target, cell};
+use crate::report::{Section, Target};
 use crate::rounds::Rounds;
 use crate::servers::Kind;
-use crate::stats::Summary;
 use crate::system;
 
 const CLIENTS: usize = 200;
@@ -60,31 +59,22 @@ pub(super) fn run(rounds: &Rounds, size: Size) -> Result<Section> {
     })?;
     let mut section = Section {
         title: "B6: replay of stored lines".into(),
-        header: vec![
-            "server",
-            "server CPU, ns per line",
-            "M lines/s delivered",
-            "numbers",
-        ],
         ..Section::default()
     };
     section.notes.push(format!(
         "{clients} clients connect at once and read {LINES} lines of 200 bytes, which were published {BATCH} at a time before. The naive \
          server keeps nothing and cannot do that."
     ));
-    section.notes.extend(measured.notes.iter().cloned());
-    for kind in measured.kinds() {
-        section.rows.push(vec![
-            kind.name().into(),
-            cell(&measured.numbers(kind, |replay| replay.nanos)),
-            cell(&measured.numbers(kind, |replay| replay.throughput)),
-            verified(measured.of(kind).iter().map(|replay| &replay.tally)),
-        ]);
-    }
-    let throughput = |kind| measured.numbers(kind, |replay: &Replay| replay.throughput);
+    let columns: [Column<Replay>; 2] = [
+        ("server CPU, ns per line", |replay| replay.nanos),
+        ("M lines/s delivered", |replay| replay.throughput),
+    ];
+    fill(&mut section, "server", &measured, &columns, |replay| {
+        Some(&replay.tally)
+    });
     section.goal(
         "ours / nchan, lines/s",
-        Summary::of_ratios(&throughput(Kind::Ours), &throughput(Kind::Nchan)),
+        measured.ratio(Kind::Ours, Kind::Nchan, |replay| replay.throughput),
         Target::AtLeast(5.0),
     );
     Ok(section)

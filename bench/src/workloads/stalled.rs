@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Size, slow, verified};
+use super::{Column, Size, fill, slow};
 use crate::drive::{Outcome, Pace, Plan, drive};
 use crate::load::{Load, Tally};
-use crate::report::{Section, Target, cell};
+use crate::report::{Section, Target};
 use crate::rounds::Rounds;
 use crate::servers::{Kind, Peers};
-use crate::stats::Summary;
 
 const CLIENTS: usize = 50;
 const TIME: Duration = Duration::from_secs(4);
@@ -34,12 +33,12 @@ struct Pair {
 impl Pair {
     /// How much slower the others got.
     fn slowdown(&self) -> f64 {
-        p99(&self.stalled) / p99(&self.calm)
+        self.stalled.outcome.millis(0.99) / self.calm.outcome.millis(0.99)
     }
 
-    /// Bytes that the server holds for the stalled client.
+    /// Megabytes that the server holds for the stalled client.
     fn held(&self) -> f64 {
-        self.stalled.growth - self.calm.growth
+        (self.stalled.growth - self.calm.growth) / 1e6
     }
 }
 
@@ -54,7 +53,7 @@ pub(super) fn run(rounds: &Rounds, size: Size) -> Result<Section> {
         drain: Duration::from_secs(8),
     };
     let kinds = [Kind::Naive, Kind::Nchan, Kind::Ours];
-    let measured = rounds.at_most(3).run(&kinds, |peers, kind| {
+    let measured = rounds.run(&kinds, |peers, kind| {
         let calm = measure(peers, kind, clients, &plan, Stall::No)?;
         let stalled = measure(peers, kind, clients, &plan, Stall::Yes)?;
         let other = calm.outcome.other.max(stalled.outcome.other);
@@ -62,52 +61,41 @@ pub(super) fn run(rounds: &Rounds, size: Size) -> Result<Section> {
     })?;
     let mut section = Section {
         title: "B7: one stalled client".into(),
-        header: vec![
-            "server",
-            "p99 of the others, ms",
-            "p99 without the stalled one, ms",
-            "held for the stalled one, MB",
-            "numbers, of all clients at the end",
-        ],
         ..Section::default()
     };
     section.notes.push(format!(
         "{clients} clients, 5,000 lines of 1,000 bytes a second in batches of 10, for {:.1} s: {:.0} MB to each. One client does not read in \
-         that time and reads everything afterwards.",
+         that time and reads everything afterwards; the numbers are those of all clients at the end.",
         plan.time.as_secs_f64(),
         plan.time.as_secs_f64() * 5.0
     ));
-    section.notes.extend(measured.notes.iter().cloned());
-    for kind in measured.kinds() {
-        section.rows.push(vec![
-            kind.name().into(),
-            cell(&measured.numbers(kind, |pair| p99(&pair.stalled))),
-            cell(&measured.numbers(kind, |pair| p99(&pair.calm))),
-            cell(&measured.numbers(kind, |pair| pair.held() / 1e6)),
-            verified(measured.of(kind).iter().map(|pair| &pair.stalled.tally)),
-        ]);
-    }
-    let slowdown = measured.numbers(Kind::Ours, Pair::slowdown);
+    let columns: [Column<Pair>; 3] = [
+        ("p99 of the others, ms", |pair| {
+            pair.stalled.outcome.millis(0.99)
+        }),
+        ("p99 without the stalled one, ms", |pair| {
+            pair.calm.outcome.millis(0.99)
+        }),
+        ("held for the stalled one, MB", Pair::held),
+    ];
+    fill(&mut section, "server", &measured, &columns, |pair| {
+        Some(&pair.stalled.tally)
+    });
     section.goal(
         "ours, p99 with / without",
-        Summary::of(&slowdown),
+        measured.summary(Kind::Ours, Pair::slowdown),
         Target::AtMost(1.2),
     );
-    let held = measured.numbers(Kind::Ours, |pair| pair.held() / 1e6);
     section.goal(
         "ours, MB held for the stalled client",
-        Summary::of(&held),
+        measured.summary(Kind::Ours, Pair::held),
         Target::AtMost(4.0),
     );
-    let faults = measured.numbers(Kind::Ours, |pair| {
+    let faults = measured.summary(Kind::Ours, |pair| {
         let tally = pair.stalled.tally;
         (tally.lost + tally.repeated + tally.missing) as f64
     });
-    section.goal(
-        "ours, lines lost or repeated",
-        Summary::of(&faults),
-        Target::AtMost(0.0),
-    );
+    section.goal("ours, lines lost or repeated", faults, Target::AtMost(0.0));
     Ok(section)
 }
 
@@ -135,8 +123,4 @@ fn measure(peers: &Peers, kind: Kind, clients: usize, plan: &Plan, stall: Stall)
         tally: load.tally(outcome.published),
         outcome,
     })
-}
-
-fn p99(run: &Run) -> f64 {
-    run.outcome.latency.quantile(0.99) / 1_000.0
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use codex_crds::env_policy::EnvPolicy;
 use codex_tasklog::{Archive, LiveLog, Reader};
@@ -14,6 +15,7 @@ use crate::auth::password::Passwords;
 use crate::auth::throttle::Throttle;
 use crate::auth::token::TokenKeys;
 use crate::cluster::repositories::Repositories;
+use crate::limits::{Limits, RateLimiter, RateSettings};
 use crate::metrics::Metrics;
 use crate::streams::fanout::TaskStreams;
 use crate::streams::slots::Slots;
@@ -31,6 +33,8 @@ pub struct Parts {
     pub archive: Arc<dyn Archive>,
     /// The keys of access tokens.
     pub tokens: TokenKeys,
+    /// Counts requests for all gateways; without it each counts for itself.
+    pub limiter: Option<Arc<dyn RateLimiter>>,
     /// The rest.
     pub settings: Settings,
 }
@@ -54,6 +58,14 @@ pub struct Settings {
     pub streams_per_user: usize,
     /// How many streams may be open in all.
     pub streams_total: usize,
+    /// How often users may ask.
+    pub rates: RateSettings,
+    /// How many tasks one user may have queued or running; 0 is without limit.
+    pub tasks_per_user: i64,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
+    /// How many days audit rows are kept; 0 keeps them for ever.
+    pub audit_days: u32,
 }
 
 impl Default for Settings {
@@ -67,6 +79,10 @@ impl Default for Settings {
             web_dir: None,
             streams_per_user: 50,
             streams_total: 10_000,
+            rates: RateSettings::default(),
+            tasks_per_user: 200,
+            body_timeout: Duration::from_secs(15),
+            audit_days: 0,
         }
     }
 }
@@ -87,6 +103,8 @@ pub struct App {
     pub streams: TaskStreams,
     /// How many streams may be open.
     pub slots: Slots,
+    /// How often users may ask.
+    pub limits: Limits,
     /// The keys of access tokens.
     pub tokens: TokenKeys,
     /// Hashes and verifies passwords.

@@ -15,6 +15,7 @@ use crate::app::{Parts, Settings};
 use crate::auth::token::TokenKeys;
 use crate::database;
 use crate::error::Error;
+use crate::limits::{Failing, Rate, RateLimiter, RateSettings, RedisLimiter};
 
 /// The HTTP API of Codex Remote Runner.
 #[derive(Debug, clap::Parser)]
@@ -88,6 +89,56 @@ pub struct Config {
     /// How many streams may be open on this gateway in all; more are refused with 429.
     #[arg(long, env = "CODEX_STREAMS_TOTAL", default_value_t = 10_000)]
     pub streams_total: usize,
+    /// What the limits of requests are.
+    #[command(flatten)]
+    pub rates: RateConfig,
+    /// How many tasks one user may have queued or running; more are refused with 429. 0 is without limit.
+    #[arg(long, env = "CODEX_TASKS_PER_USER", default_value_t = 200, value_parser = clap::value_parser!(i64).range(0..))]
+    pub tasks_per_user: i64,
+    /// How long the body of a request may take to arrive, in seconds; then it is refused with 408.
+    #[arg(long, env = "CODEX_BODY_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=19))]
+    pub body_seconds: u64,
+    /// How many days the audit log goes back, at least 30. 0 keeps it for ever.
+    #[arg(long, env = "CODEX_AUDIT_DAYS", default_value_t = 0, value_parser = audit_days)]
+    pub audit_days: u32,
+}
+
+/// How often users may ask. A rate is the number of requests a minute, or with a colon how many of them may come at once: `60:10`. 0 is
+/// without limit.
+#[derive(Debug, clap::Args)]
+pub struct RateConfig {
+    /// Requests a minute of one user that change something, such as submitting a task: `60`, or `60:10` for at most ten at once; 0 is
+    /// without limit.
+    #[arg(long, env = "CODEX_RATE_WRITES", default_value = "60")]
+    pub rate_writes: Rate,
+    /// The same for an administrator.
+    #[arg(long, env = "CODEX_RATE_WRITES_ADMIN", default_value = "600")]
+    pub rate_writes_admin: Rate,
+    /// Requests a minute of one user that only look.
+    #[arg(long, env = "CODEX_RATE_READS", default_value = "3000")]
+    pub rate_reads: Rate,
+    /// The same for an administrator.
+    #[arg(long, env = "CODEX_RATE_READS_ADMIN", default_value = "6000")]
+    pub rate_reads_admin: Rate,
+    /// The Redis in which all gateways count requests; without it that of `CODEX_LIVE_STORE`, and if that is none, each gateway counts for
+    /// itself.
+    #[arg(long, env = "CODEX_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<SecretString>,
+    /// What happens while that Redis is away: `open` lets requests pass, and each gateway counts for itself; `closed` refuses them with 503.
+    #[arg(long, env = "CODEX_RATE_FAILING", default_value = "open")]
+    pub rate_failing: Failing,
+}
+
+impl RateConfig {
+    const fn settings(&self) -> RateSettings {
+        RateSettings {
+            writes: self.rate_writes,
+            reads: self.rate_reads,
+            admin_writes: self.rate_writes_admin,
+            admin_reads: self.rate_reads_admin,
+            failing: self.rate_failing,
+        }
+    }
 }
 
 /// The first administrator.
@@ -113,9 +164,14 @@ impl Config {
             web_dir: self.web_dir.clone(),
             streams_per_user: self.streams_per_user,
             streams_total: self.streams_total,
+            rates: self.rates.settings(),
+            tasks_per_user: self.tasks_per_user,
+            body_timeout: Duration::from_secs(self.body_seconds),
+            audit_days: self.audit_days,
         };
         let lifetime = Duration::from_secs(self.access_token_seconds);
         let live = self.live_store()?;
+        let limiter = self.limiter()?;
         let archive = self.archive()?.open().await;
         let tokens = TokenKeys::read(&self.jwt_key_file, &self.jwt_old_key_files, lifetime)?;
         let kubernetes = kube::Config::infer()
@@ -130,6 +186,7 @@ impl Config {
             live,
             archive,
             tokens,
+            limiter,
             settings,
         })
     }
@@ -161,16 +218,7 @@ impl Config {
         match address.strip_prefix("hub:") {
             Some(path) if path.starts_with('/') => Ok(Arc::new(HubClient::new(path))),
             _ if RedisConfig::is_address(address) => {
-                let password = self
-                    .redis_password_file
-                    .as_deref()
-                    .map(|path| read_secret("the password of Redis", path))
-                    .transpose()?;
-                let mut redis = RedisConfig::new(&self.live_store, password.as_ref())
-                    .map_err(Error::LiveStore)?;
-                if let Some(file) = &self.redis_ca_file {
-                    redis = redis.with_authorities(file).map_err(Error::LiveStore)?;
-                }
+                let redis = self.redis("CODEX_LIVE_STORE", &self.live_store)?;
                 let store = RedisStore::new(redis).map_err(Error::LiveStore)?;
                 Ok(Arc::new(store))
             }
@@ -179,6 +227,36 @@ impl Config {
                 "write hub:/path/to.sock, the socket of the operator, or redis://host:port".into(),
             ))),
         }
+    }
+
+    fn redis(&self, name: &'static str, address: &SecretString) -> Result<RedisConfig, Error> {
+        let password = self
+            .redis_password_file
+            .as_deref()
+            .map(|path| read_secret("the password of Redis", path))
+            .transpose()?;
+        let refused = |source| Error::Redis { name, source };
+        let config = RedisConfig::new(address, password.as_ref()).map_err(refused)?;
+        match &self.redis_ca_file {
+            Some(file) => config.with_authorities(file).map_err(refused),
+            None => Ok(config),
+        }
+    }
+
+    /// Where requests are counted: the Redis that is named for it, or that of the live log, or nowhere but here.
+    fn limiter(&self) -> Result<Option<Arc<dyn RateLimiter>>, Error> {
+        let (name, address) = match &self.rates.redis_url {
+            Some(address) => ("CODEX_REDIS_URL", address),
+            None if RedisConfig::is_address(self.live_store.expose_secret()) => {
+                ("CODEX_LIVE_STORE", &self.live_store)
+            }
+            None => return Ok(None),
+        };
+        let limiter = RedisLimiter::new(&self.redis(name, address)?).map_err(|error| {
+            let source = LogError::Setting(error.to_string());
+            Error::Redis { name, source }
+        })?;
+        Ok(Some(Arc::new(limiter)))
     }
 
     fn archive(&self) -> Result<ArchiveLocation, Error> {
@@ -202,6 +280,17 @@ impl Config {
             })?);
         }
         Ok(origins)
+    }
+}
+
+/// The database itself keeps the last 30 days.
+fn audit_days(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(days) if days == 0 || (30..=36_500).contains(&days) => Ok(days),
+        _ => Err(
+            "write a number of days from 30 to 36500, or 0 to keep the audit log for ever"
+                .to_owned(),
+        ),
     }
 }
 
@@ -252,7 +341,7 @@ mod tests {
         assert!(config.live_store().is_ok());
         assert!(!format!("{config:?}").contains("s3cret"));
         config.redis_ca_file = Some("/nowhere/ca.pem".into());
-        assert!(matches!(config.live_store(), Err(Error::LiveStore(_))));
+        assert!(matches!(config.live_store(), Err(Error::Redis { .. })));
         config.redis_password_file = Some("/nowhere/password".into());
         assert!(matches!(config.live_store(), Err(Error::File { .. })));
         config.live_store = "http://:s3cret@x".into();

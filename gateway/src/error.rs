@@ -63,6 +63,15 @@ pub enum Error {
     /// The live store is not configured in a way that can work.
     #[error("CODEX_LIVE_STORE: {0}")]
     LiveStore(#[source] codex_tasklog::LogError),
+    /// The address of Redis is not one.
+    #[error("{name}: {source}")]
+    Redis {
+        /// The name of the variable.
+        name: &'static str,
+        /// Why not.
+        #[source]
+        source: codex_tasklog::LogError,
+    },
     /// The configuration of the Kubernetes client is wrong.
     #[error("Kubernetes is not configured; set KUBECONFIG or run inside a cluster")]
     KubernetesConfig(#[source] Box<dyn std::error::Error + Send + Sync>),

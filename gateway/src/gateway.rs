@@ -19,6 +19,8 @@ use crate::database::users::{self, NewUser};
 use crate::error::Error;
 use crate::http::handlers::users::check_email;
 use crate::http::{router, serve};
+use crate::limits::Limits;
+use crate::maintenance;
 use crate::metrics::Metrics;
 use crate::streams::fanout::{Options, Source, TaskStreams};
 use crate::streams::slots::Slots;
@@ -56,6 +58,7 @@ pub async fn run(
             parts.settings.streams_per_user,
             parts.settings.streams_total,
         ),
+        limits: Limits::new(parts.settings.rates, parts.limiter, Arc::clone(&metrics)),
         pool: parts.pool,
         client: parts.client,
         live: parts.live,
@@ -91,6 +94,7 @@ pub async fn run(
         "recorder",
         Box::pin(recorder::run(Arc::clone(&app), changes)),
     );
+    start("maintenance", Box::pin(maintenance::run(Arc::clone(&app))));
     start(
         "finalizer worker",
         Box::pin(finalizers::run(Arc::clone(&app), queue)),

@@ -14,6 +14,8 @@ pub mod database;
 mod error;
 pub mod gateway;
 pub mod http;
+pub mod limits;
+pub mod maintenance;
 pub mod metrics;
 pub mod process;
 pub mod streams;

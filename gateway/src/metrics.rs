@@ -17,6 +17,10 @@ pub struct Metrics {
     pub streams_refused: Counter,
     /// Logins that were refused.
     pub logins_refused: Counter,
+    /// Requests that were refused because there were too many.
+    pub requests_limited: Counter,
+    /// Requests that could not be counted in Redis.
+    pub limiter_errors: Counter,
     /// Tasks that were accepted.
     pub tasks_accepted: Counter,
     /// Resources that the dispatcher created.
@@ -77,7 +81,7 @@ impl Metrics {
                 "codex_gateway_http_responses_total{{class=\"{class}\"}} {value}"
             );
         }
-        let counters: [(&str, &str, &Counter); 8] = [
+        let counters: [(&str, &str, &Counter); 10] = [
             (
                 "codex_gateway_stream_bytes_total",
                 "Bytes of events that went into streams.",
@@ -97,6 +101,16 @@ impl Metrics {
                 "codex_gateway_logins_refused_total",
                 "Logins that were refused.",
                 &self.logins_refused,
+            ),
+            (
+                "codex_gateway_requests_limited_total",
+                "Requests that were refused because a user sent too many.",
+                &self.requests_limited,
+            ),
+            (
+                "codex_gateway_rate_limit_store_errors_total",
+                "Requests that could not be counted in Redis.",
+                &self.limiter_errors,
             ),
             (
                 "codex_gateway_tasks_accepted_total",

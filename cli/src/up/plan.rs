@@ -242,6 +242,10 @@ impl Plan<'_> {
                 "CODEX_ACCESS_TOKEN_SECONDS",
                 ACCESS_TOKEN_SECONDS.to_string().into(),
             ),
+            // The machine is its user's own: these only stop a program that has run wild.
+            ("CODEX_RATE_WRITES_ADMIN", "6000".into()),
+            ("CODEX_RATE_READS_ADMIN", "60000".into()),
+            ("CODEX_TASKS_PER_USER", "10000".into()),
         ]);
         spec
     }

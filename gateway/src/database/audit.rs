@@ -24,6 +24,10 @@ pub enum Action {
     TaskAdopted,
     /// Somebody asked for the end of a task.
     TaskCanceled,
+    /// An administrator took the audit log away as a file.
+    AuditExported,
+    /// Rows of the audit log that were past their time were removed.
+    AuditExpired,
 }
 
 impl Action {
@@ -40,6 +44,8 @@ impl Action {
             Self::TaskCreated => "task.create",
             Self::TaskAdopted => "task.adopt",
             Self::TaskCanceled => "task.cancel",
+            Self::AuditExported => "audit.export",
+            Self::AuditExpired => "audit.expire",
         }
     }
 }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::audit::{self, Action, Actor};
 use super::status::{TaskStatus, status_columns};
 
-/// How many characters of a prompt a list shows.
-const PREVIEW: i32 = 280;
+/// Tells the locks of submissions from others.
+const SUBMISSIONS: i32 = 0x7461_736b;
 
 /// Whose tasks may be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Scope {
 
 impl Scope {
     /// The filter of the statements: NULL lets every row pass.
-    const fn user(self) -> Option<Uuid> {
+    pub(super) const fn user(self) -> Option<Uuid> {
         match self {
             Self::All => None,
             Self::User(id) => Some(id),
@@ -70,6 +70,8 @@ pub enum Accepted {
     Repeated(TaskStatus),
     /// The key was used before, for something else.
     KeyReused,
+    /// The user has as many tasks queued or running as one may.
+    TooMany,
 }
 
 /// What became of a request to end a task.
@@ -87,14 +89,31 @@ pub enum Canceled {
 
 /// Writes the task and its audit row in one transaction. From here on it is accepted.
 ///
+/// A user may have `limit` tasks queued or running; 0 is without limit.
+///
 /// # Errors
 /// Those of the database.
-pub async fn accept(pool: &PgPool, actor: &Actor, task: &NewTask) -> Result<Accepted, sqlx::Error> {
+pub async fn accept(
+    pool: &PgPool,
+    actor: &Actor,
+    task: &NewTask,
+    limit: i64,
+) -> Result<Accepted, sqlx::Error> {
     let mut transaction = pool.begin().await?;
+    if limit > 0 {
+        // Requests that come at once must not all find the last place free; those of other users do not wait. A statement of its own,
+        // because the next one has to see what the one before it has committed.
+        sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2::text))")
+            .bind(SUBMISSIONS)
+            .bind(actor.user_id)
+            .execute(&mut *transaction)
+            .await?;
+    }
     let id = Uuid::now_v7();
     let created: Option<TaskStatus> = sqlx::query_as(concat!(
         "INSERT INTO tasks (id, name, user_id, owner, prompt, cwd, repository, env, model, timeout_seconds, outbox_at, \
-         idempotency_key, request_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), $11, $12) \
+         idempotency_key, request_hash) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), $11, $12 \
+         WHERE $13 = 0 OR (SELECT count(*) FROM tasks WHERE user_id = $3 AND state IN ('queued', 'running')) < $13 \
          ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ",
         status_columns!()
     ))
@@ -110,6 +129,7 @@ pub async fn accept(pool: &PgPool, actor: &Actor, task: &NewTask) -> Result<Acce
     .bind(task.timeout_seconds)
     .bind(task.idempotency.as_ref().map(|it| it.key.as_str()))
     .bind(task.idempotency.as_ref().map(|it| it.request_hash.as_slice()))
+    .bind(limit)
     .fetch_optional(&mut *transaction)
     .await?;
     if let Some(created) = created {
@@ -119,27 +139,55 @@ pub async fn accept(pool: &PgPool, actor: &Actor, task: &NewTask) -> Result<Acce
     }
     let Some(idempotency) = &task.idempotency else {
         // Only the key can conflict: the id is new.
-        return Err(sqlx::Error::RowNotFound);
+        return Ok(Accepted::TooMany);
     };
     repeated(&mut transaction, actor, idempotency).await
 }
 
+/// A request that is repeated is answered also when there is no place for another.
 async fn repeated(
     connection: &mut PgConnection,
     actor: &Actor,
     idempotency: &Idempotency,
 ) -> Result<Accepted, sqlx::Error> {
-    let before: Option<TaskStatus> = sqlx::query_as(concat!(
-        "SELECT ",
+    let before: Option<Before> = sqlx::query_as(concat!(
+        "SELECT request_hash = $3 AS is_same, ",
         status_columns!(),
-        " FROM tasks WHERE user_id = $1 AND idempotency_key = $2 AND request_hash = $3"
+        " FROM tasks WHERE user_id = $1 AND idempotency_key = $2"
     ))
     .bind(actor.user_id)
     .bind(&idempotency.key)
     .bind(&idempotency.request_hash)
     .fetch_optional(connection)
     .await?;
-    Ok(before.map_or(Accepted::KeyReused, Accepted::Repeated))
+    Ok(match before {
+        Some(before) if before.is_same => Accepted::Repeated(before.status),
+        Some(_) => Accepted::KeyReused,
+        None => Accepted::TooMany,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct Before {
+    is_same: bool,
+    #[sqlx(flatten)]
+    status: TaskStatus,
+}
+
+/// Forgets up to `limit` idempotency keys that are older than a day; answers with how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_idempotency_keys(pool: &PgPool, limit: i64) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE tasks SET idempotency_key = NULL, request_hash = NULL WHERE id IN (\
+         SELECT id FROM tasks WHERE idempotency_key IS NOT NULL AND created_at < now() - interval '1 day' \
+         ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(limit)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Puts the request to end a task on record, with its audit row, in one transaction.
@@ -262,79 +310,4 @@ pub async fn is_visible(pool: &PgPool, scope: Scope, id: Uuid) -> Result<bool, s
     .bind(scope.user())
     .fetch_one(pool)
     .await
-}
-
-/// Which part of which tasks.
-#[derive(Clone, Debug)]
-pub struct Query {
-    /// Whose tasks.
-    pub scope: Scope,
-    /// How many of the newest to skip.
-    pub offset: i64,
-    /// How many to answer with.
-    pub limit: i64,
-    /// Only those in this state.
-    pub phase: Option<Phase>,
-    /// Only those whose prompt, repository, owner or id has this text.
-    pub text: Option<String>,
-}
-
-/// A part of the tasks, newest first, and how many there are in all.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list(pool: &PgPool, query: &Query) -> Result<(Vec<TaskRow>, i64), sqlx::Error> {
-    let pattern = query.text.as_deref().map(like_pattern);
-    let phase = query.phase.map(Phase::as_str);
-    macro_rules! filter {
-        () => {
-            " FROM tasks WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2) \
-             AND ($3::text IS NULL OR prompt ILIKE $3 OR repository ILIKE $3 OR owner ILIKE $3 OR id::text ILIKE $3)"
-        };
-    }
-    let rows = sqlx::query_as(concat!(
-        "SELECT ",
-        status_columns!(),
-        ", name, owner, left(prompt, $6) AS prompt, length(prompt) > $6 AS prompt_truncated, cwd, repository, \
-         '{}'::jsonb AS env, model, timeout_seconds, usage, thread_id",
-        filter!(),
-        " ORDER BY created_at DESC, id DESC OFFSET $4 LIMIT $5"
-    ))
-    .bind(query.scope.user())
-    .bind(phase)
-    .bind(pattern.as_deref())
-    .bind(query.offset)
-    .bind(query.limit)
-    .bind(PREVIEW)
-    .fetch_all(pool)
-    .await?;
-    let total = sqlx::query_scalar(concat!("SELECT count(*)", filter!()))
-        .bind(query.scope.user())
-        .bind(phase)
-        .bind(pattern.as_deref())
-        .fetch_one(pool)
-        .await?;
-    Ok((rows, total))
-}
-
-/// Text to look for, with the characters escaped that mean something to LIKE.
-fn like_pattern(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn wildcards_are_text() {
-        assert_eq!(super::like_pattern(r"50%_\"), r"%50\%\_\\%");
-    }
 }

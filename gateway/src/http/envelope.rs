@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::limit::seconds;
 use crate::auth::session::SessionError;
 use crate::streams::slots::Refused;
 use crate::tasks::validate::Invalid;
@@ -57,6 +58,17 @@ pub enum ApiError {
     /// Too many attempts.
     #[error("too many attempts; try again in {} seconds", seconds(*.0))]
     TooManyRequests(Duration),
+    /// Too many requests of one user.
+    #[error("too many requests; try again in {} seconds", seconds(*.0))]
+    RateLimited(Duration),
+    /// A user has too many tasks.
+    #[error(
+        "you have {0} tasks queued or running, as many as one user may; wait for some to end, or cancel them"
+    )]
+    TooManyTasks(i64),
+    /// The body did not arrive in time.
+    #[error("the body of the request did not arrive within {} seconds", seconds(*.0))]
+    TooSlow(Duration),
     /// Too many streams are open.
     #[error(transparent)]
     TooManyStreams(#[from] Refused),
@@ -97,6 +109,9 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::TooManyTasks(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tasks"),
+            Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::TooManyStreams(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_streams"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
@@ -114,18 +129,15 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooManyRequests(wait) => Some(seconds(*wait)),
+            Self::TooManyRequests(wait) | Self::RateLimited(wait) => Some(seconds(*wait)),
+            // Nobody knows when a task will end.
+            Self::TooManyTasks(_) => Some(10),
             // Nobody knows when a stream will end; this is long enough to close one, and to be noticed where a connection broke.
             Self::TooManyStreams(_) => Some(5),
             Self::Unavailable { .. } | Self::TimedOut => Some(2),
             _ => None,
         }
     }
-}
-
-/// Rounded up, so that whoever waits as long as told does not come too early.
-fn seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<sqlx::Error> for ApiError {
@@ -201,6 +213,10 @@ impl IntoResponse for ApiError {
                 HeaderValue::from_static("Bearer realm=\"codex\""),
             );
         }
+        if matches!(self, Self::TooSlow(_)) {
+            // The rest of the body may still come, and would be taken for the next request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -268,6 +284,7 @@ fn bare(status: StatusCode) -> Pending {
         StatusCode::NOT_FOUND => ApiError::NotFound("there is nothing at this path"),
         StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::UnsupportedMediaType,
+        StatusCode::SERVICE_UNAVAILABLE => ApiError::TimedOut,
         status if status.is_client_error() => {
             ApiError::BadRequest("the request is not understood".to_owned())
         }

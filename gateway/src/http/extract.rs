@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
+use chrono::{DateTime, Datelike as _, Utc};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,10 @@ use uuid::Uuid;
 use super::envelope::ApiError;
 use super::request::{ClientAddress, RequestId};
 use crate::app::App;
+use crate::tasks::validate::Invalid;
+
+/// The longest text that is looked for, in bytes.
+const MAX_TEXT: usize = 1_000;
 
 /// A body of JSON.
 pub struct Body<T>(pub T);
@@ -22,7 +27,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        match Json::<T>::from_request(request, app).await {
+        let patience = app.settings.body_timeout;
+        let read = tokio::time::timeout(patience, Json::<T>::from_request(request, app)).await;
+        match read.map_err(|_| ApiError::TooSlow(patience))? {
             Ok(Json(value)) => Ok(Self(value)),
             Err(JsonRejection::JsonDataError(error)) => {
                 Err(ApiError::WrongShape(error.body_text()))
@@ -79,6 +86,54 @@ impl FromRequestParts<Arc<App>> for TaskId {
 
 /// The answer for tasks that do not exist and for those of other people.
 pub const NO_TASK: ApiError = ApiError::NotFound("there is no such task");
+
+/// A number within its bounds.
+///
+/// # Errors
+/// [`Invalid`] names the bounds.
+pub fn bounded(field: &'static str, value: i64, lowest: i64, highest: i64) -> Result<i64, Invalid> {
+    if (lowest..=highest).contains(&value) {
+        return Ok(value);
+    }
+    Err(Invalid {
+        field,
+        message: format!("{field} must be between {lowest} and {highest}"),
+    })
+}
+
+/// Text that the database can look for; empty text is none.
+///
+/// # Errors
+/// [`Invalid`] when it is too long or has a NUL, which text in PostgreSQL cannot have.
+pub fn plain_text(field: &'static str, text: Option<String>) -> Result<Option<String>, Invalid> {
+    match text {
+        Some(text) if text.contains('\0') || text.len() > MAX_TEXT => Err(Invalid {
+            field,
+            message: format!("{field} must have at most {MAX_TEXT} bytes and no NUL character"),
+        }),
+        text => Ok(text.filter(|text| !text.is_empty())),
+    }
+}
+
+/// A time; empty text is none.
+///
+/// # Errors
+/// [`Invalid`] when it is not written as RFC 3339 says, or is not one that the database knows.
+pub fn moment(field: &'static str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Invalid> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let time = DateTime::parse_from_rfc3339(&text)
+        .ok()
+        .map(|time| time.to_utc());
+    match time {
+        Some(time) if (1..=9999).contains(&time.year()) => Ok(Some(time)),
+        _ => Err(Invalid {
+            field,
+            message: format!("{field} must be a time such as 2026-01-31T12:00:00Z"),
+        }),
+    }
+}
 
 /// Where a request comes from.
 pub struct Origin {

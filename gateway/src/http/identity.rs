@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::envelope::ApiError;
 use super::extract::Origin;
+use super::limit;
 use crate::app::App;
 use crate::database::audit::Actor;
 use crate::database::tasks::Scope;
@@ -83,13 +84,15 @@ impl FromRequestParts<Arc<App>> for Identity {
         let Some(user) = user.filter(|user| !user.disabled) else {
             return Err(refused);
         };
-        Ok(Self {
+        let identity = Self {
             user_id: user.id,
             is_admin: user.role == "admin",
             email: user.email,
             ip: origin.address.to_string(),
             request_id: origin.request_id,
-        })
+        };
+        limit::check(app, parts, identity.user_id, identity.is_admin).await?;
+        Ok(identity)
     }
 }
 

@@ -1,9 +1,11 @@
 //! HTTP: routes, what goes around them, and the handlers.
 
+pub mod cursor;
 pub mod envelope;
 pub mod extract;
 pub mod handlers;
 pub mod identity;
+pub mod limit;
 pub mod openapi;
 pub mod pages;
 pub mod record;

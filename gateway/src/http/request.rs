@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::envelope;
+use super::limit::Slip;
 use crate::app::App;
 
 /// The header that carries the id of a request, both ways.
@@ -41,6 +42,8 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
         client.ip = client.map(tracing::field::display),
     );
     request.extensions_mut().insert(id.clone());
+    let slip = Slip::default();
+    request.extensions_mut().insert(slip.clone());
     if let Some(address) = client {
         request.extensions_mut().insert(ClientAddress(address));
     }
@@ -49,6 +52,7 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    slip.write(response.headers_mut());
     app.metrics.response(response.status());
     let status = response.status().as_u16();
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

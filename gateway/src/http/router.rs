@@ -15,9 +15,9 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::envelope::ApiError;
 use super::handlers::{
-    auth, health, openapi, repositories, task_record, task_stream, task_ws, tasks, users,
+    audit, auth, health, openapi, repositories, task_record, task_stream, task_ws, tasks, users,
 };
-use super::{pages, request};
+use super::{limit, pages, request};
 use crate::app::App;
 
 /// How long an answer may take to begin; how long it takes to go through is up to the client.
@@ -73,6 +73,8 @@ fn api() -> Router<Arc<App>> {
         .route("/api/tasks/{id}/patch", get(task_record::get_patch))
         .route("/api/repositories", get(repositories::list_repositories))
         .route("/api/users", post(users::create_user))
+        .route("/api/audit", get(audit::list_audit))
+        .route("/api/audit/export", get(audit::export_audit))
         .route("/api/openapi.json", get(openapi::get_document))
         .route("/api/docs", get(openapi::get_reference))
         .route("/api/docs/style.css", get(openapi::get_reference_style))
@@ -95,11 +97,20 @@ fn cors(app: &App) -> CorsLayer {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
             request::REQUEST_ID,
         ])
-        .expose_headers([request::REQUEST_ID, header::RETRY_AFTER, header::LOCATION])
+        .expose_headers([
+            request::REQUEST_ID,
+            header::RETRY_AFTER,
+            header::LOCATION,
+            header::ETAG,
+            limit::LIMIT,
+            limit::REMAINING,
+            limit::RESET,
+        ])
         .max_age(Duration::from_secs(600))
 }
 

@@ -3,12 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod audit;
 mod auth;
 mod dispatcher;
 mod envelope;
 mod health;
+mod limits;
 mod openapi;
 mod pages;
+mod plans;
 mod program;
 mod recorder;
 mod support;

@@ -90,6 +90,114 @@ async fn pages_and_filters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cursors_lead_through_everything_once() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    let mut submitted = Vec::new();
+    for number in 0..7 {
+        submitted.push(admin.submit(&json!({ "prompt": number.to_string() })).await);
+    }
+    submitted.reverse();
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = admin
+            .get(&format!("/api/tasks?limit=3&cursor={cursor}"))
+            .await
+            .body;
+        seen.extend(ids(&page).into_iter().map(str::to_owned));
+        // What comes in between is on no later page, and moves none.
+        admin.submit(&json!({ "prompt": "new" })).await;
+        match page["next_cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => break,
+        }
+    }
+    assert_eq!(seen, submitted);
+    for query in ["cursor=x", "cursor=00", "cursor=&offset=-1"] {
+        let answer = admin.get(&format!("/api/tasks?{query}")).await;
+        assert_eq!(answer.error(), "invalid_request", "{query}");
+    }
+    let both = admin
+        .get(&format!("/api/tasks?offset=1&cursor={cursor}"))
+        .await;
+    assert_eq!(both.body["error"]["details"]["field"], "cursor");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_are_found_by_repository_and_time() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    let app = admin.submit(&json!({ "prompt": "x" })).await;
+    let web = admin
+        .submit(&json!({ "prompt": "x", "cwd": "/srv/repos/web" }))
+        .await;
+    let found = async |query: &str| {
+        let answer = admin.get(&format!("/api/tasks?{query}")).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+        ids(&answer.body).join(" ")
+    };
+    assert_eq!(found("repository=web").await, web);
+    assert_eq!(found("repository=we").await, "");
+    assert_eq!(found(&format!("q={}", &app[..23])).await, app);
+    sqlx::query("UPDATE tasks SET created_at = '2026-01-02T03:04:05Z' WHERE id = $1::uuid")
+        .bind(&app)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(found("to=2026-02-01T00:00:00Z").await, app);
+    assert_eq!(found("from=2026-02-01T00:00:00Z").await, web);
+    // The lower end belongs to it, the upper does not; zones are understood.
+    assert_eq!(
+        found("from=2026-01-02T03:04:05Z").await,
+        format!("{web} {app}")
+    );
+    assert_eq!(found("to=2026-01-02T04:04:05%2B01:00").await, "");
+    for query in [
+        "from=yesterday",
+        "to=2026-13-01T00:00:00Z",
+        "from=-0001-01-01T00:00:00Z",
+    ] {
+        let answer = admin.get(&format!("/api/tasks?{query}")).await;
+        assert_eq!(answer.error(), "invalid_request", "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_not_changed_is_not_sent_again() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    let id = world.submitted(&admin).await;
+    let path = format!("/api/tasks/{id}");
+    let known = async |tag: &str| {
+        let request = admin.request(reqwest::Method::GET, &path);
+        admin.send(request.header("if-none-match", tag)).await
+    };
+    let first = admin.get(&path).await;
+    let tag = first.headers["etag"].to_str().unwrap().to_owned();
+    for same in [
+        tag.clone(),
+        format!("W/{tag}"),
+        format!("\"x\", {tag}"),
+        "*".into(),
+    ] {
+        let answer = known(&same).await;
+        assert_eq!(answer.status, 304, "{same}");
+        assert_eq!(answer.headers["etag"], tag);
+        assert_eq!(answer.body, "");
+    }
+    assert_eq!(known("\"x\"").await.status, 200);
+    world.set_status(&id, json!({ "phase": "running" })).await;
+    admin.task_in(&id, "running").await;
+    let changed = known(&tag).await;
+    assert_eq!(
+        (changed.status, &changed.body["status"]),
+        (200, &json!("running"))
+    );
+    assert_ne!(changed.headers["etag"], tag);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_peoples_tasks_do_not_exist() {
     let world = World::start().await;
     let (ada, bob) = (world.user("ada").await, world.user("bob").await);

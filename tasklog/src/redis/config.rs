@@ -97,7 +97,11 @@ impl RedisConfig {
         Ok(self)
     }
 
-    pub(super) fn client(&self) -> RedisResult<Client> {
+    /// A client of this Redis, for other uses of the same. It connects when it is asked to.
+    ///
+    /// # Errors
+    /// When the certificate authorities cannot be used.
+    pub fn client(&self) -> RedisResult<Client> {
         match &self.authorities {
             None => Client::open(self.connection.clone()),
             Some(pem) => Client::build_with_tls(

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::database::outbox;
 use crate::http::envelope::ApiError;
 use crate::http::request::Quiet;
+use crate::limits::Store;
 
 /// How long a store may take to show that it is there.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Health {
     /// `ok` or `ready`.
     status: &'static str,
+    /// Where requests are counted: `memory`, `redis`, or `degraded` while Redis is away and each gateway counts for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limits: Option<&'static str>,
 }
 
 /// `GET /healthz`: the process answers.
@@ -34,7 +38,14 @@ pub struct Health {
     responses((status = 200, body = Health)),
 )]
 pub async fn healthz() -> Response {
-    (Extension(Quiet), Json(Health { status: "ok" })).into_response()
+    (
+        Extension(Quiet),
+        Json(Health {
+            status: "ok",
+            rate_limits: None,
+        }),
+    )
+        .into_response()
 }
 
 /// `GET /readyz`: so do the database and Kubernetes.
@@ -49,9 +60,10 @@ pub async fn healthz() -> Response {
     responses((status = 200, body = Health)),
 )]
 pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let (database, kubernetes) = tokio::join!(
+    let (database, kubernetes, counting) = tokio::join!(
         tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&app.pool)),
         tokio::time::timeout(PATIENCE, app.client.apiserver_version()),
+        app.limits.probe(),
     );
     let away = |store| ApiError::Unavailable {
         store,
@@ -63,7 +75,17 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     if !matches!(kubernetes, Ok(Ok(_))) || !app.repositories.are_listed() {
         return Err(away("kubernetes"));
     }
-    Ok((Extension(Quiet), Json(Health { status: "ready" })).into_response())
+    if counting == Store::Away {
+        return Err(away("redis"));
+    }
+    Ok((
+        Extension(Quiet),
+        Json(Health {
+            status: "ready",
+            rate_limits: Some(counting.as_str()),
+        }),
+    )
+        .into_response())
 }
 
 /// `GET /metrics`

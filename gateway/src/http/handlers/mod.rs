@@ -1,5 +1,6 @@
 //! The handlers, one module for each part of the API.
 
+pub mod audit;
 pub mod auth;
 pub mod health;
 pub mod openapi;

@@ -10,11 +10,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::app::App;
-use crate::database::tasks::{self, Accepted, Canceled, Idempotency, Query};
+use crate::database::task_list::{self, Query};
+use crate::database::tasks::{self, Accepted, Canceled, Idempotency};
+use crate::http::cursor::Cursor;
 use crate::http::envelope::{ApiError, Envelope};
-use crate::http::extract::{Body, NO_TASK, Parameters, TaskId};
+use crate::http::extract::{Body, NO_TASK, Parameters, TaskId, bounded, moment, plain_text};
 use crate::http::identity::Identity;
 use crate::http::record::{Receipt, State as TaskState, Task};
 use crate::tasks::validate::{Invalid, TaskRequest};
@@ -70,7 +73,9 @@ pub async fn create_task(
         })?;
     let mut task = request.validate(&repositories, &app.settings.env_policy)?;
     task.idempotency = idempotency;
-    let (status, replayed) = match tasks::accept(&app.pool, &identity.actor(), &task).await? {
+    let limit = app.settings.tasks_per_user;
+    let accepted = tasks::accept(&app.pool, &identity.actor(), &task, limit).await?;
+    let (status, replayed) = match accepted {
         Accepted::Created(status) => {
             app.outbox.notify_one();
             app.metrics.tasks_accepted.increment();
@@ -78,6 +83,7 @@ pub async fn create_task(
             (status, false)
         }
         Accepted::Repeated(status) => (status, true),
+        Accepted::TooMany => return Err(ApiError::TooManyTasks(limit)),
         Accepted::KeyReused => {
             return Err(ApiError::Conflict {
                 code: "idempotency_key_reused",
@@ -139,6 +145,18 @@ pub struct ListQuery {
     /// Only those whose prompt, repository, owner or id has this text.
     #[param(max_length = 1000)]
     q: Option<String>,
+    /// Only those in this repository.
+    #[param(max_length = 1000)]
+    repository: Option<String>,
+    /// Only those that were accepted then or later.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Only those that were accepted before.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// The `next_cursor` of the page before, instead of `offset`: as fast on the last page as on the first, and not confused by new tasks.
+    #[param(pattern = "^([0-9a-f]{48})?$")]
+    cursor: Option<String>,
 }
 
 /// A page of tasks.
@@ -146,10 +164,17 @@ pub struct ListQuery {
 #[schema(as = TaskPage)]
 pub struct Page {
     tasks: Vec<Task>,
-    /// How many tasks the filters let through in all.
+    /// How many tasks the filters let through in all, counted up to 10,000.
     total: i64,
+    /// Whether there may be more than `total`; left out when not.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    total_is_more: bool,
     offset: i64,
     limit: i64,
+    /// Leads to the next page; `null` on the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
 }
 
 /// `GET /api/tasks`, newest first.
@@ -183,15 +208,12 @@ pub async fn list_tasks(
             })
         })
         .transpose()?;
-    let text = query.q.filter(|text| !text.is_empty());
-    if text
-        .as_ref()
-        .is_some_and(|text| text.contains('\0') || text.len() > 1000)
-    {
-        let message = "q must have at most 1000 bytes and no NUL character".to_owned();
+    let cursor = query.cursor.filter(|text| !text.is_empty());
+    let after = cursor.map(|text| text.parse::<Cursor>()).transpose()?;
+    if after.is_some() && offset > 0 {
         return Err(Invalid {
-            field: "q",
-            message,
+            field: "cursor",
+            message: "cursor and offset are two ways to page; use one of them".to_owned(),
         }
         .into());
     }
@@ -200,25 +222,29 @@ pub async fn list_tasks(
         offset,
         limit,
         phase,
-        text,
+        repository: plain_text("repository", query.repository)?,
+        from: moment("from", query.from)?,
+        to: moment("to", query.to)?,
+        text: plain_text("q", query.q)?,
+        after: after.map(|cursor| (cursor.at, Uuid::from_u128(cursor.id))),
     };
-    let (rows, total) = tasks::list(&app.pool, &query).await?;
+    let (rows, total) = task_list::list(&app.pool, &query).await?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
+    let next_cursor = rows.last().filter(|_| is_full).map(|row| {
+        let cursor = Cursor {
+            at: row.status.created_at,
+            id: row.status.id.as_u128(),
+        };
+        cursor.to_string()
+    });
     Ok(Json(Page {
         tasks: rows.into_iter().map(Task::from).collect(),
         total,
+        total_is_more: total >= task_list::COUNTED,
         offset,
         limit,
+        next_cursor,
     }))
-}
-
-fn bounded(field: &'static str, value: i64, lowest: i64, highest: i64) -> Result<i64, Invalid> {
-    if (lowest..=highest).contains(&value) {
-        return Ok(value);
-    }
-    Err(Invalid {
-        field,
-        message: format!("{field} must be between {lowest} and {highest}"),
-    })
 }
 
 /// `GET /api/tasks/{id}`
@@ -232,16 +258,49 @@ fn bounded(field: &'static str, value: i64, lowest: i64, highest: i64) -> Result
     security(("bearer" = [])),
     summary = "Look at a task",
     description = "The record stays when the `CodexTask` and its Pod are gone.",
-    params(TaskId),
-    responses((status = 200, body = Task)),
+    params(
+        TaskId,
+        ("If-None-Match" = Option<String>, Header, description = "An `ETag` that you have: 304 when it is still the present one."),
+    ),
+    responses(
+        (status = 200, body = Task, headers(("ETag" = String, description = "Changes with the task."))),
+        (status = 304, description = "The task is as you know it.", headers(("ETag" = String))),
+    ),
 )]
 pub async fn get_task(
     State(app): State<Arc<App>>,
     identity: Identity,
     TaskId(id): TaskId,
-) -> Result<Json<Task>, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let row = tasks::find(&app.pool, identity.scope(), id).await?;
-    Ok(Json(row.ok_or(NO_TASK)?.into()))
+    let row = row.ok_or(NO_TASK)?;
+    let tag = etag(row.status.revision);
+    let fixed = [
+        (header::ETAG, tag.clone()),
+        // Browsers may keep it for themselves, and have to ask whether it is still true.
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+    ];
+    if matches(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, fixed).into_response());
+    }
+    Ok((fixed, Json(Task::from(row))).into_response())
+}
+
+/// Another version of the gateway may write the same task in another way.
+fn etag(revision: i64) -> String {
+    format!("\"{}-{revision}\"", env!("CARGO_PKG_VERSION"))
+}
+
+/// Whether `If-None-Match` names the tag. The comparison is the weak one, as the standard wants it here.
+fn matches(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 /// `DELETE /api/tasks/{id}`: asks for the end. 200 when the task has ended with that, 202 when it is about to.

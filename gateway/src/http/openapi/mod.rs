@@ -12,7 +12,7 @@ use utoipa::openapi::OpenApi as Document;
 use self::common::Common;
 use super::envelope::Envelope;
 use super::handlers::{
-    auth, health, openapi, repositories, task_record, task_stream, task_ws, tasks, users,
+    audit, auth, health, openapi, repositories, task_record, task_stream, task_ws, tasks, users,
 };
 
 #[derive(OpenApi)]
@@ -46,13 +46,16 @@ use super::handlers::{
         task_record::get_patch,
         repositories::list_repositories,
         users::create_user,
+        audit::list_audit,
+        audit::export_audit,
     ),
-    components(schemas(Envelope<'_>, events::StreamEvent)),
+    components(schemas(Envelope<'_>, events::StreamEvent, audit::AuditEntry)),
     tags(
         (name = "auth", description = "Sign-in and sessions"),
         (name = "tasks", description = "Submit, list, watch and cancel tasks"),
         (name = "repositories", description = "Where tasks may work"),
         (name = "users", description = "People, for administrators"),
+        (name = "audit", description = "Who did what, for administrators"),
         (name = "system", description = "Probes, metrics and this document; no sign-in"),
     )
 )]

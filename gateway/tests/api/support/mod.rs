@@ -4,6 +4,7 @@ pub mod client;
 pub mod faults;
 pub mod postgres;
 pub mod process;
+pub mod redis;
 pub mod world;
 
 use std::time::Duration;

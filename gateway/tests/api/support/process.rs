@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codex_gateway::auth::token::TokenKeys;
+use codex_gateway::limits::RateLimiter;
 use codex_gateway::{Parts, Settings, database};
 use codex_tasklog::hub::HubClient;
 use codex_tasklog::{DirArchive, LiveLog};
@@ -23,6 +24,7 @@ pub struct Setup {
     pub hub: std::path::PathBuf,
     pub archive: DirArchive,
     pub key: String,
+    pub limiter: Option<Arc<dyn RateLimiter>>,
     pub settings: Settings,
     pub token_lifetime: Duration,
 }
@@ -112,6 +114,7 @@ async fn launch(
         live,
         archive: Arc::new(setup.archive),
         tokens: TokenKeys::from_pem(setup.key.as_bytes(), setup.token_lifetime).unwrap(),
+        limiter: setup.limiter,
         settings: setup.settings,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

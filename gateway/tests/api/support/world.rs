@@ -68,6 +68,7 @@ impl World {
             key: rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)
                 .unwrap()
                 .serialize_pem(),
+            limiter: None,
             settings: Settings::default(),
             token_lifetime: Duration::from_secs(600),
         };

@@ -46,10 +46,14 @@ pub const LOG_INCOMPLETE: &str = "LogIncomplete";
 pub const USER_LIMIT: &str = "UserLimit";
 /// The task waits: the cluster has as many running tasks as allowed.
 pub const GLOBAL_LIMIT: &str = "GlobalLimit";
+/// The task waits: the stores of logs are away, and what they have to take fills the operator's spool.
+pub const STORAGE_PRESSURE: &str = "StoragePressure";
 /// The task has its turn.
 pub const ADMITTED: &str = "Admitted";
 /// The store for archives cannot be reached.
 pub const STORAGE_UNAVAILABLE: &str = "StorageUnavailable";
+/// The store for archives takes the log again, and it is not complete there yet.
+pub const UPLOADING: &str = "Uploading";
 /// The log is in the archive.
 pub const ARCHIVED: &str = "Archived";
 /// The repository of the task is a folder of the node, which the operator does not permit.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use codex_crds::CodexTask;
 use jiff::Timestamp;
 use kube::runtime::reflector::{ObjectRef, Store};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::domain::admission::{Blocked, Limits, UserState, Waiting, plan};
 use crate::follow::Wake;
@@ -99,12 +99,24 @@ impl Admission {
     }
 
     /// Decides for as long as the operator runs.
-    pub async fn run(&self, tasks: Store<CodexTask>, limits: Limits, wake: Wake) {
+    ///
+    /// While there is `pressure` on the stores of logs, nobody gets a turn.
+    pub async fn run(
+        &self,
+        tasks: Store<CodexTask>,
+        limits: Limits,
+        mut pressure: watch::Receiver<bool>,
+        wake: Wake,
+    ) {
         loop {
-            self.changed.notified().await;
+            tokio::select! {
+                () = self.changed.notified() => {}
+                Ok(()) = pressure.changed() => {}
+            }
             let mut look_again = true;
             while look_again {
-                let (concerned, withheld) = self.decide(&tasks, limits);
+                let is_paused = *pressure.borrow_and_update();
+                let (concerned, withheld) = self.decide(&tasks, limits, is_paused);
                 for reference in concerned {
                     if wake.send(reference).await.is_err() {
                         return;
@@ -126,8 +138,12 @@ impl Admission {
     fn decide(
         &self,
         tasks: &Store<CodexTask>,
-        limits: Limits,
+        mut limits: Limits,
+        is_paused: bool,
     ) -> (Vec<ObjectRef<CodexTask>>, bool) {
+        if is_paused {
+            limits.global = 0;
+        }
         let mut users: HashMap<String, UserState> = HashMap::new();
         let mut present = HashSet::new();
         let mut entries = self.lock();
@@ -189,7 +205,11 @@ impl Admission {
             };
             let decision = Decision::Waiting {
                 position: place.position,
-                blocked: place.blocked,
+                blocked: if is_paused {
+                    Blocked::Storage
+                } else {
+                    place.blocked
+                },
             };
             if entry.decision == decision {
                 continue;

@@ -17,8 +17,16 @@ pub enum Checkpoint {
     PodCreated,
     /// The start is recorded.
     StartRecorded,
+    /// Frames are in the spool, and not in the live log.
+    Spooled,
+    /// Frames are in the live log, and in no chunk.
+    Appended,
     /// The log has been read to its end.
     Concluded,
+    /// A chunk is in the archive, and neither the live log nor the spool knows.
+    ChunkUploaded,
+    /// The manifest is in the archive, and has not been read back.
+    ManifestWritten,
     /// The archive is complete.
     Archived,
     /// The final state is recorded.
@@ -29,13 +37,17 @@ pub enum Checkpoint {
 
 impl Checkpoint {
     /// All points, in the order of a task's life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::FinalizerAdded,
         Self::AdmissionRecorded,
         Self::SecretApplied,
         Self::PodCreated,
         Self::StartRecorded,
+        Self::Spooled,
+        Self::Appended,
         Self::Concluded,
+        Self::ChunkUploaded,
+        Self::ManifestWritten,
         Self::Archived,
         Self::FinalRecorded,
         Self::CleanedUp,

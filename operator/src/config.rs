@@ -12,9 +12,13 @@ use secrecy::SecretString;
 
 use crate::domain::admission::Limits;
 use crate::domain::step::Patience;
+use crate::spool::SpoolLimits;
 
 /// A live log that holds less than this could not take the largest batch of frames.
 const MIN_LIVE_BYTES: u64 = 1 << 20;
+
+/// A spool that holds less than this could not take the largest batch of frames.
+const MIN_SPOOL_BYTES: u64 = 64 << 10;
 
 /// Where the log of running tasks is kept.
 #[derive(Clone, Debug)]
@@ -72,7 +76,7 @@ pub struct Config {
     /// Bytes of archived frames that the live log of a task keeps for readers that are a little behind.
     #[arg(long, env = "CODEX_LIVE_KEEP_BYTES", default_value_t = LiveLimits::default().keep)]
     pub live_keep_bytes: u64,
-    /// Bytes that the live log of a task takes at most. Frames past it wait in the container's log until older ones are archived.
+    /// Bytes that the live log of a task takes at most. Frames past it wait in the spool until older ones are archived.
     #[arg(long, env = "CODEX_LIVE_TASK_BYTES", default_value_t = LiveLimits::default().task,
         value_parser = clap::value_parser!(u64).range(MIN_LIVE_BYTES..))]
     pub live_task_bytes: u64,
@@ -80,6 +84,22 @@ pub struct Config {
     #[arg(long, env = "CODEX_LIVE_TOTAL_BYTES", default_value_t = LiveLimits::default().total,
         value_parser = clap::value_parser!(u64).range(MIN_LIVE_BYTES..))]
     pub live_total_bytes: u64,
+    /// Folder for frames on their way to the live log and the archive, of this operator alone. Best on a volume that outlives the
+    /// process, so that the next one finds what neither store has yet.
+    #[arg(
+        long,
+        env = "CODEX_SPOOL_DIR",
+        default_value = "/var/lib/codex-operator/spool"
+    )]
+    pub spool_dir: PathBuf,
+    /// Bytes that the spool holds of one task at most. Past it the log of the task is not read on until the stores take more.
+    #[arg(long, env = "CODEX_SPOOL_TASK_BYTES", default_value_t = 1 << 30,
+        value_parser = clap::value_parser!(u64).range(MIN_SPOOL_BYTES..))]
+    pub spool_task_bytes: u64,
+    /// Bytes that the spool holds of all tasks at most, likewise. No new task is started above four fifths of it.
+    #[arg(long, env = "CODEX_SPOOL_TOTAL_BYTES", default_value_t = 8 << 30,
+        value_parser = clap::value_parser!(u64).range(MIN_SPOOL_BYTES..))]
+    pub spool_total_bytes: u64,
     /// The archive: `file:///folder` or `s3://bucket/prefix?endpoint=URL&region=NAME&path-style=BOOL`. Credentials for S3 come from
     /// where the AWS tools look for them.
     #[arg(long, env = "CODEX_ARCHIVE")]
@@ -135,8 +155,8 @@ pub struct Config {
     /// Seconds from a task's turn until its Pod must have started.
     #[arg(long, env = "CODEX_PENDING_SECONDS", default_value_t = 300)]
     pub pending_seconds: u32,
-    /// Seconds after which a task is finished without archive when the archive keeps failing.
-    #[arg(long, env = "CODEX_ARCHIVE_DEADLINE_SECONDS", default_value_t = 6 * 60 * 60)]
+    /// Seconds after its end at which a task is finished without archive when that cannot be completed.
+    #[arg(long, env = "CODEX_ARCHIVE_DEADLINE_SECONDS", default_value_t = 24 * 60 * 60)]
     pub archive_deadline_seconds: u32,
     /// Seconds for which the live log outlives the final state, so that whoever watches can finish reading.
     #[arg(long, env = "CODEX_LIVE_LINGER_SECONDS", default_value_t = 30)]
@@ -173,6 +193,15 @@ impl Config {
             keep: self.live_keep_bytes,
             task: self.live_task_bytes,
             total: self.live_total_bytes,
+        }
+    }
+
+    /// The bounds on the spool.
+    #[must_use]
+    pub const fn spool_limits(&self) -> SpoolLimits {
+        SpoolLimits {
+            task: self.spool_task_bytes,
+            total: self.spool_total_bytes,
         }
     }
 

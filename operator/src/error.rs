@@ -37,6 +37,14 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The folder of the spool cannot be used.
+    #[error("the folder {} for the spool cannot be used: {source}; name another one with CODEX_SPOOL_DIR", path.display())]
+    Spool {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// An object lacks what the API server always sets.
     #[error("a CodexTask came without {0}")]
     Incomplete(&'static str),

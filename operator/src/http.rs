@@ -77,6 +77,7 @@ async fn show_metrics(State(probes): State<Probes>) -> impl IntoResponse {
         waiting: context.admission.waiting(),
         followers,
         archivers,
+        spool_bytes: context.logs.spool_bytes(),
     };
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],

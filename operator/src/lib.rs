@@ -2,7 +2,8 @@
 //!
 //! Watches (`informers`) fill caches and ask for passes over tasks. A pass ([`reconcile`]) looks at everything that is known
 //! about a task, lets [`domain::step`] decide what comes next, and does it; [`plan`] makes the objects. [`admission`] keeps the
-//! queue. Logs are read and archived outside of passes ([`follow`]). [`mod@run`] puts the parts together.
+//! queue. Logs are read and archived outside of passes ([`follow`]), and [`spool`] keeps stores from
+//! holding that up. [`mod@run`] puts the parts together.
 
 pub mod admission;
 pub mod checkpoint;
@@ -21,6 +22,7 @@ pub mod plan;
 mod preflight;
 pub mod reconcile;
 pub mod run;
+pub mod spool;
 mod supervisor;
 
 pub use config::Config;

@@ -78,6 +78,8 @@ pub struct Gauges {
     pub followers: usize,
     /// How many archives are being written.
     pub archivers: usize,
+    /// What the spool has in files, in bytes.
+    pub spool_bytes: u64,
 }
 
 /// Everything that is counted.
@@ -95,8 +97,16 @@ pub struct Metrics {
     pub lost_frames: Counter,
     /// Connections to container logs that were made again.
     pub reconnects: Counter,
+    /// Attempts to append to the live log that failed.
+    pub append_errors: Counter,
+    /// How often the reading of a log stopped because the spool was full.
+    pub spool_stalls: Counter,
+    /// Writes into the spool's files that failed.
+    pub spool_errors: Counter,
     /// Attempts to write an archive that failed.
     pub archive_errors: Counter,
+    /// Frames that archives have from the record of the runner, because the container's log did not have them any more.
+    pub repaired_frames: Counter,
     /// Kubernetes events that were dropped because too many waited.
     pub dropped_events: Counter,
     /// From the making of a task until its turn.
@@ -136,6 +146,11 @@ impl Metrics {
                 "Archives that are being written.",
                 gauges.archivers,
             ),
+            (
+                "codex_operator_spool_bytes",
+                "Frames in the files of the spool.",
+                usize::try_from(gauges.spool_bytes).unwrap_or(usize::MAX),
+            ),
         ] {
             head(&mut out, name, help, "gauge");
             line(&mut out, format_args!("{name} {value}"));
@@ -172,9 +187,29 @@ impl Metrics {
                 &self.reconnects,
             ),
             (
+                "codex_operator_append_errors_total",
+                "Failed attempts to append to the live log.",
+                &self.append_errors,
+            ),
+            (
+                "codex_operator_spool_stalls_total",
+                "How often a log was not read because the spool was full.",
+                &self.spool_stalls,
+            ),
+            (
+                "codex_operator_spool_errors_total",
+                "Writes into the spool that failed.",
+                &self.spool_errors,
+            ),
+            (
                 "codex_operator_archive_errors_total",
                 "Failed attempts to archive.",
                 &self.archive_errors,
+            ),
+            (
+                "codex_operator_repaired_frames_total",
+                "Frames that archives have from the record of the runner.",
+                &self.repaired_frames,
             ),
             (
                 "codex_operator_dropped_events_total",

@@ -28,6 +28,7 @@ use crate::http::{self, Probes};
 use crate::keys::{Nonces, TokenSigner};
 use crate::metrics::Metrics;
 use crate::reconcile::{self, Context, Memories};
+use crate::spool::Spool;
 use crate::supervisor::Supervisor;
 use crate::{informers, live, preflight};
 
@@ -101,6 +102,15 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
 
     let namespace = config.namespace.as_str();
     let metrics = Arc::new(Metrics::default());
+    let spool = Spool::open(
+        &config.spool_dir,
+        config.spool_limits(),
+        Arc::clone(&metrics),
+    )
+    .map_err(|source| Error::Spool {
+        path: config.spool_dir.clone(),
+        source,
+    })?;
     let (wake, queue) = mpsc::channel(QUEUE);
     let (tasks, task_writer) = reflector::store();
     let (pods, pod_writer) = reflector::store();
@@ -110,9 +120,11 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         pods: pod_api.clone(),
         live,
         archive: config.archive.open().await,
+        spool: spool.clone(),
         metrics: Arc::clone(&metrics),
         wake: wake.clone(),
         timing,
+        checkpoints: Arc::clone(&checkpoints),
     };
     let context = Arc::new(Context {
         tasks,
@@ -176,10 +188,22 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         () = shutdown.cancelled() => return supervisor.run().await,
         () = filled => {}
     }
+    let known = context.tasks.clone();
+    spool
+        .sweep(move |id| {
+            let all = known.state();
+            let task = all
+                .iter()
+                .find(|task| task.task_id().as_deref() == Some(id));
+            task.map(|task| task.phase().is_final())
+        })
+        .await;
     let admission = Arc::clone(&context.admission);
     let (all_tasks, limits) = (context.tasks.clone(), config.limits());
     work.vital("the queue", async move {
-        admission.run(all_tasks, limits, wake).await;
+        admission
+            .run(all_tasks, limits, spool.pressure(), wake)
+            .await;
     });
     supervisor.spawn_vital("the controller", control(work, queue, shutdown.clone()));
     is_ready.send_replace(true);

@@ -45,6 +45,8 @@ pub enum Blocked {
     User,
     /// The cluster has.
     Global,
+    /// The stores of logs do not take what running tasks write.
+    Storage,
 }
 
 /// A task's place in the queue.

@@ -11,7 +11,9 @@
 //! | the Secret | the same; the Secret is written again |
 //! | the Pod | the Pod, by its fixed name; it goes on with it |
 //! | the recorded start | a running Pod; it reads the log again from its start |
+//! | frames in the spool, or in the live log | the same; frames that the stores have already are dropped by number |
 //! | the end of the log | the same, since the Pod stays until the final state is recorded |
+//! | a chunk, or the manifest | the same; the archive goes on where its chunks end |
 //! | the archive | the same; an archive that is complete stays as it is, also where the log cannot be read any more |
 //! | the final state | a finished task with a Pod; it deletes the Pod |
 //! | the Pod's deletion | a finished task; it waits for the time to live, or removes the finalizer |
@@ -25,7 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::outcome::{self, Intent, LogState, Outcome};
 use super::pod::{DELETION_SLACK, PodFacts, later};
 
-/// How long after the grace period a Pod is deleted by force.
+/// How long after the grace period a Pod is deleted by force; also what an archive that works has, when it is given up, to be completed.
 const FORCE_SLACK: SignedDuration = SignedDuration::from_secs(15);
 /// How long after its time limit a Pod that its node does not end is deleted by force.
 const OVERDUE_SLACK: SignedDuration = SignedDuration::from_secs(60);
@@ -94,8 +96,14 @@ pub struct Situation {
     pub is_concluded: bool,
     /// The archive.
     pub archive: ArchiveState,
+    /// Whether the archive cannot be written, while the task runs or after.
+    pub is_archive_failing: bool,
     /// Since when the status says that the archive cannot be written.
     pub archive_failure_recorded_at: Option<Timestamp>,
+    /// When the outcome became known here.
+    pub concluded_at: Option<Timestamp>,
+    /// When the runner ended, where that is known.
+    pub finished_at: Option<Timestamp>,
     /// Whether an administrator gives up on the archive.
     pub is_finish_forced: bool,
     /// When a finished task may go.
@@ -109,7 +117,7 @@ pub struct Patience {
     pub pending: SignedDuration,
     /// What a Pod has to end in after it was told to.
     pub grace: SignedDuration,
-    /// How long the archive may fail before the task is finished without.
+    /// How long after its end a task waits for its archive before it is finished without.
     pub archive: SignedDuration,
 }
 
@@ -144,6 +152,8 @@ pub enum Step {
     Archive,
     /// Record that the archive cannot be written.
     RecordArchiveFailure,
+    /// Record that it can be written again.
+    RecordArchiveRecovery,
     /// Record the final state.
     RecordFinal,
     /// Delete Pod and Secret of a finished task.
@@ -274,9 +284,23 @@ fn started(now: Timestamp, pod: &PodFacts, situation: &Situation, patience: &Pat
     if let Some(outcome) = outcome::judge(Some(pod), &situation.log, situation.intent, now) {
         return Step::Conclude(outcome);
     }
+    match (
+        situation.is_archive_failing,
+        situation.archive_failure_recorded_at,
+    ) {
+        (true, None) => return Step::RecordArchiveFailure,
+        (false, Some(_)) => return Step::RecordArchiveRecovery,
+        _ => {}
+    }
     if pod.is_over(now) {
-        // The reader of the log comes to its end by itself and says so.
-        return Step::Wait(None);
+        // The reader of the log comes to its end by itself and says so, unless the stores take nothing any more.
+        let finished_at = pod.terminated().and_then(|end| end.finished_at);
+        let give_up_at = finished_at.map(|end| later(end, patience.archive));
+        let is_over = situation.is_finish_forced || give_up_at.is_some_and(|at| at <= now);
+        return match outcome::judge(Some(pod), &LogState::Exhausted, situation.intent, now) {
+            Some(outcome) if is_over => Step::Conclude(outcome),
+            _ => Step::Wait(give_up_at.filter(|at| *at > now)),
+        };
     }
     if let (Some(_), Some(asked_at)) = (situation.intent, situation.intent_recorded_at) {
         return end_gently(now, asked_at, pod, situation, patience);
@@ -335,28 +359,39 @@ fn without_pod(now: Timestamp, situation: &Situation) -> Step {
                 .intent
                 .map_or_else(Outcome::pod_deleted, Outcome::canceled),
         ),
+        LogState::Following if situation.is_finish_forced => {
+            outcome::judge(None, &LogState::Exhausted, situation.intent, now)
+                .map_or(Step::Wait(None), Step::Conclude)
+        }
         log => outcome::judge(None, log, situation.intent, now)
             .map_or(Step::Wait(None), Step::Conclude),
     }
 }
 
 fn archive(now: Timestamp, situation: &Situation, patience: &Patience) -> Step {
+    let recorded_at = situation.archive_failure_recorded_at;
+    let concluded_at = situation.concluded_at.unwrap_or(now);
+    // An operator that starts long after the end gives the archive a chance before it gives it up.
+    let begun_at = match situation.archive {
+        ArchiveState::Failing => recorded_at
+            .unwrap_or(now)
+            .max(situation.finished_at.unwrap_or(concluded_at)),
+        _ => concluded_at,
+    };
+    let mut give_up_at = later(begun_at, patience.archive);
+    if situation.is_finish_forced {
+        give_up_at = give_up_at.min(match situation.archive {
+            ArchiveState::Failing => now,
+            _ => later(concluded_at, FORCE_SLACK),
+        });
+    }
     match situation.archive {
         ArchiveState::Idle => Step::Archive,
-        ArchiveState::Working => Step::Wait(None),
         ArchiveState::Done => Step::RecordFinal,
-        ArchiveState::Failing => match situation.archive_failure_recorded_at {
-            _ if situation.is_finish_forced => Step::RecordFinal,
-            None => Step::RecordArchiveFailure,
-            Some(since) => {
-                let give_up_at = later(since, patience.archive);
-                if now >= give_up_at {
-                    Step::RecordFinal
-                } else {
-                    Step::Wait(Some(give_up_at))
-                }
-            }
-        },
+        _ if now >= give_up_at => Step::RecordFinal,
+        ArchiveState::Failing if recorded_at.is_none() => Step::RecordArchiveFailure,
+        ArchiveState::Working if recorded_at.is_some() => Step::RecordArchiveRecovery,
+        _ => Step::Wait(Some(give_up_at)),
     }
 }
 

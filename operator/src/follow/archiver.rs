@@ -14,7 +14,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{LogStores, Picks};
+use crate::checkpoint::Checkpoint;
 use crate::domain::outcome::Outcome;
+use crate::spool::TaskSpool;
 
 const LAST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -42,37 +44,30 @@ pub struct Archived {
     pub picks: Picks,
 }
 
-pub(super) struct Archiver {
-    task: String,
-    reference: ObjectRef<CodexTask>,
+/// What an archiver works on.
+pub(super) struct Job {
+    pub(super) task: String,
+    pub(super) reference: ObjectRef<CodexTask>,
     /// How the task ended, once it has.
-    outcome: watch::Receiver<Option<Outcome>>,
-    stores: LogStores,
-    report: watch::Sender<ArchiveReport>,
+    pub(super) outcome: watch::Receiver<Option<Outcome>>,
+    pub(super) stores: LogStores,
+    pub(super) spool: Arc<TaskSpool>,
+    pub(super) report: watch::Sender<ArchiveReport>,
+}
+
+pub(super) struct Archiver {
+    job: Job,
     /// Goes on after a failure where it was.
     writer: Option<ArchiveWriter>,
 }
 
 impl Archiver {
-    pub(super) const fn new(
-        task: String,
-        reference: ObjectRef<CodexTask>,
-        outcome: watch::Receiver<Option<Outcome>>,
-        stores: LogStores,
-        report: watch::Sender<ArchiveReport>,
-    ) -> Self {
-        Self {
-            task,
-            reference,
-            outcome,
-            stores,
-            report,
-            writer: None,
-        }
+    pub(super) const fn new(job: Job) -> Self {
+        Self { job, writer: None }
     }
 
     pub(super) async fn run(mut self) {
-        let mut pause = self.stores.timing.archive_pause;
+        let mut pause = self.job.stores.timing.archive_pause;
         let mut uploaded = 0;
         loop {
             let error = match self.write().await {
@@ -82,8 +77,8 @@ impl Archiver {
                 }
                 Err(error) => error,
             };
-            tracing::warn!(task.id = %self.task, %error, "the log could not be archived; trying again");
-            self.stores.metrics.archive_errors.add(1);
+            tracing::warn!(task.id = %self.job.task, %error, "the log could not be archived; trying again");
+            self.job.stores.metrics.archive_errors.add(1);
             self.tell(ArchiveReport::Failing(error.to_string())).await;
             if matches!(error, LogError::Damaged(_) | LogError::Hole { .. }) {
                 // What is in the archive is not what the writer believes; a new one looks at it.
@@ -92,30 +87,40 @@ impl Archiver {
             let reached = self.writer.as_ref().map_or(0, ArchiveWriter::uploaded);
             if reached > uploaded {
                 uploaded = reached;
-                pause = self.stores.timing.archive_pause;
+                pause = self.job.stores.timing.archive_pause;
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 // The end of a task is worth a try at once.
-                Ok(()) = self.outcome.changed() => {}
+                Ok(()) = self.job.outcome.changed() => {}
             }
             pause = (pause * 2).min(LAST_PAUSE);
         }
     }
 
-    /// Reports; a pass is asked for only when the task waits for its archive.
+    /// Reports. A pass is asked for when the task waits for its archive, and when the archive begins or ceases to fail.
     async fn tell(&self, report: ArchiveReport) {
-        self.report.send_replace(report);
-        if self.outcome.borrow().is_some() {
+        let before = self.job.report.send_replace(report);
+        let is_failing = matches!(*self.job.report.borrow(), ArchiveReport::Failing(_));
+        let is_news = is_failing != matches!(before, ArchiveReport::Failing(_));
+        if is_news || self.job.outcome.borrow().is_some() {
             // The queue ends only when the operator does.
-            let _ = self.stores.wake.send(self.reference.clone()).await;
+            let _ = self.job.stores.wake.send(self.job.reference.clone()).await;
+        }
+    }
+
+    /// The store works again, as far as can be seen.
+    async fn recover(&self) {
+        if matches!(*self.job.report.borrow(), ArchiveReport::Failing(_)) {
+            tracing::info!(task.id = %self.job.task, "the log is archived again");
+            self.tell(ArchiveReport::Working).await;
         }
     }
 
     async fn write(&mut self) -> Result<Archived, LogError> {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.stores.archive.writer(&self.task).await?,
+            None => self.job.stores.archive.writer(&self.job.task).await?,
         };
         let written = self.write_with(&mut writer).await;
         let location = writer.location();
@@ -125,11 +130,14 @@ impl Archiver {
     }
 
     async fn write_with(&mut self, writer: &mut ArchiveWriter) -> Result<(), LogError> {
+        // What waits since a failure shows whether the store takes anything.
+        writer.flush().await?;
+        self.recover().await;
         self.trim(writer).await;
         let outcome = self.upload(writer).await?;
         if !writer.has_ended() {
             let end = [Arc::new(end_frame(writer, &outcome))];
-            let appended = self.stores.live.append(&self.task, &end).await;
+            let appended = self.job.stores.live.append(&self.job.task, &end).await;
             match appended {
                 // Frames that came out of the archive need not be in the live log.
                 Ok(_) | Err(LogError::Hole { .. }) => {}
@@ -138,24 +146,32 @@ impl Archiver {
             writer.append(&end).await?;
         }
         writer.finish().await?;
+        self.reached(Checkpoint::ManifestWritten).await;
         self.trim(writer).await;
         Ok(())
     }
 
     /// Uploads until the task has ended and all that the live log has of it is with the writer.
     async fn upload(&mut self, writer: &mut ArchiveWriter) -> Result<Outcome, LogError> {
-        let live = Arc::clone(&self.stores.live);
+        let live = Arc::clone(&self.job.stores.live);
+        let mut progress = self.job.spool.progress();
         let mut frames = None;
         loop {
-            let outcome = self.outcome.borrow_and_update().clone();
-            if let Some(outcome) = outcome
-                && (writer.has_ended() || writer.last() >= live.last(&self.task).await?)
-            {
-                return Ok(outcome);
+            let outcome = self.job.outcome.borrow_and_update().clone();
+            let spooled = *progress.borrow_and_update();
+            let is_over = outcome.is_some();
+            if let Some(outcome) = outcome {
+                // The end of the log may still be on its way to the live log.
+                let has_all = spooled.is_open && writer.last() >= spooled.peak;
+                if writer.has_ended()
+                    || has_all && writer.last() >= live.last(&self.job.task).await?
+                {
+                    return Ok(outcome);
+                }
             }
             let stream = match &mut frames {
                 Some(stream) => stream,
-                None => match live.subscribe(&self.task, writer.last()).await {
+                None => match live.subscribe(&self.job.task, writer.last()).await {
                     Ok(stream) => frames.insert(stream),
                     Err(LogError::Trimmed { first }) => {
                         self.catch_up(writer, first).await?;
@@ -171,7 +187,7 @@ impl Archiver {
                         let safe = writer.uploaded();
                         writer.append(&batch).await?;
                         if writer.uploaded() > safe {
-                            self.trim(writer).await;
+                            self.is_uploaded(writer).await;
                         }
                     }
                     Some(Err(LogError::Trimmed { first })) => {
@@ -183,9 +199,10 @@ impl Archiver {
                 },
                 () = until(due) => {
                     writer.flush().await?;
-                    self.trim(writer).await;
+                    self.is_uploaded(writer).await;
                 }
-                changed = self.outcome.changed() => if changed.is_err() {
+                _ = progress.changed(), if is_over => {}
+                changed = self.job.outcome.changed() => if changed.is_err() {
                     // Nobody waits for this archive any more, and whoever dropped the other side ends this task.
                     std::future::pending::<()>().await;
                 },
@@ -195,12 +212,12 @@ impl Archiver {
 
     /// The live log begins with `first`, so another operator has archived what is before it.
     async fn catch_up(&self, writer: &mut ArchiveWriter, first: u64) -> Result<(), LogError> {
-        *writer = self.stores.archive.writer(&self.task).await?;
+        *writer = self.job.stores.archive.writer(&self.job.task).await?;
         let last = writer.last();
         if last + 1 < first {
             let missing = first - 1 - last;
-            tracing::error!(task.id = %self.task, after = last, missing, "frames are neither live nor in the archive");
-            self.stores.metrics.lost_frames.add(missing);
+            tracing::error!(task.id = %self.job.task, after = last, missing, "frames are neither live nor in the archive");
+            self.job.stores.metrics.lost_frames.add(missing);
             let gap = Frame {
                 seq: first - 1,
                 ts: Timestamp::now().to_string(),
@@ -211,20 +228,31 @@ impl Archiver {
         Ok(())
     }
 
-    /// Tells the live log what it may drop. Where that fails, it keeps more than it must, and hears of it the next time.
+    async fn is_uploaded(&self, writer: &ArchiveWriter) {
+        self.reached(Checkpoint::ChunkUploaded).await;
+        self.trim(writer).await;
+    }
+
+    async fn reached(&self, point: Checkpoint) {
+        let checkpoints = &self.job.stores.checkpoints;
+        checkpoints.reached(point, &self.job.task).await;
+    }
+
+    /// Tells live log and spool what they may drop. Where that fails, it keeps more than it must, and hears of it the next time.
     async fn trim(&self, writer: &ArchiveWriter) {
         let safe = writer.uploaded();
         if safe == 0 {
             return;
         }
-        if let Err(error) = self.stores.live.trim(&self.task, safe).await {
-            tracing::debug!(task.id = %self.task, %error, "the live log was not told what is archived");
+        if let Err(error) = self.job.stores.live.trim(&self.job.task, safe).await {
+            tracing::debug!(task.id = %self.job.task, %error, "the live log was not told what is archived");
         }
+        self.job.spool.archived(safe).await;
     }
 
     /// Reads the archive as others will: only what comes back whole lets the Pod go.
     async fn read_back(&self, location: String) -> Result<Archived, LogError> {
-        let archive = self.stores.archive.read(&self.task, 0).await?;
+        let archive = self.job.stores.archive.read(&self.job.task, 0).await?;
         let mut frames =
             archive.ok_or_else(|| LogError::Damaged("the manifest is not there".to_owned()))?;
         let mut check = Check::default();

@@ -1,4 +1,6 @@
-//! Reads the log of one Pod until its end.
+//! Reads the log of one Pod until its end, into the spool.
+//!
+//! Nothing here waits for a store: a node agent whose reader is slow rotates the log away under it.
 //!
 //! The end of a connection is not the end of a log: node agents cut long ones, proxies cut idle ones. The log has ended
 //! when the runner's end frame came, or when a connection that was opened after the container had ended has been read to its
@@ -7,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use codex_tasklog::{Body, End, Frame, LogError, parse_wire};
+use codex_tasklog::{Body, End, Frame, parse_wire};
 use futures::io::AsyncBufRead;
 use jiff::{SignedDuration, Timestamp};
 use kube::api::LogParams;
@@ -19,6 +21,7 @@ use super::lines::{Line, Lines};
 use super::{LogReport, LogSource, LogStores};
 use crate::domain::outcome::LogState;
 use crate::plan::CONTAINER;
+use crate::spool::TaskSpool;
 
 /// The longest line that can be a frame is half of this; nothing of the runner is ever skipped.
 const MAX_LINE: usize = 16 * 1024;
@@ -40,7 +43,7 @@ pub struct FollowTiming {
     pub idle: Duration,
     /// The same, once the container has ended and its log only has to be read to the end.
     pub idle_at_end: Duration,
-    /// The first pause before a connection is made again; it doubles up to `last_pause`.
+    /// The first pause before a connection is made, or frames are appended, again; it doubles up to `last_pause`.
     pub first_pause: Duration,
     /// The longest pause.
     pub last_pause: Duration,
@@ -48,6 +51,8 @@ pub struct FollowTiming {
     pub open: Duration,
     /// The first pause before a failed archive is tried again; it doubles up to five minutes.
     pub archive_pause: Duration,
+    /// How long viewers wait for an archive that is away to say whether it has frames that are not in the container's log.
+    pub ask: Duration,
 }
 
 impl Default for FollowTiming {
@@ -60,6 +65,7 @@ impl Default for FollowTiming {
             last_pause: Duration::from_secs(2),
             open: Duration::from_secs(30),
             archive_pause: Duration::from_secs(1),
+            ask: Duration::from_secs(30),
         }
     }
 }
@@ -76,8 +82,12 @@ pub enum PodSight {
 pub(super) struct Follower {
     source: LogSource,
     stores: LogStores,
+    spool: Arc<TaskSpool>,
     sight: watch::Receiver<PodSight>,
     report: watch::Sender<LogReport>,
+    /// How often the spool has asked for frames again, and how often that was heard.
+    rewinds: watch::Receiver<u64>,
+    heard_rewinds: u64,
     /// The number of the last frame, and its time.
     last: u64,
     last_ts: Option<Timestamp>,
@@ -95,7 +105,8 @@ enum Stop {
     Eof,
     Idle,
     Hole,
-    Store(LogError),
+    /// Frames that were read are needed again.
+    Rewind,
     Read(std::io::Error),
     /// The log cannot be opened; whether the Pod is there at all.
     Open {
@@ -108,12 +119,16 @@ impl Follower {
     pub(super) fn new(
         source: LogSource,
         stores: LogStores,
+        spool: Arc<TaskSpool>,
         sight: watch::Receiver<PodSight>,
         report: watch::Sender<LogReport>,
     ) -> Self {
         Self {
             source,
             stores,
+            rewinds: spool.rewinds(),
+            heard_rewinds: 0,
+            spool,
             sight,
             report,
             last: 0,
@@ -126,10 +141,26 @@ impl Follower {
     }
 
     pub(super) async fn run(mut self) {
-        let state = self.read_all().await;
-        self.report.send_modify(|report| report.state = state);
-        // The queue ends only when the operator does.
-        let _ = self.stores.wake.send(self.source.reference.clone()).await;
+        let left = self.spool.open().await;
+        self.last = self.spool.last();
+        self.last_ts = left.ts;
+        self.is_rereading = self.last_ts.is_none();
+        let mut end = left.end;
+        loop {
+            let state = match end.take() {
+                Some(end) => LogState::Ended(end),
+                None => self.read_all().await,
+            };
+            self.spool.settle();
+            self.report.send_modify(|report| report.state = state);
+            // The queue ends only when the operator does.
+            let _ = self.stores.wake.send(self.source.reference.clone()).await;
+            // A store that loses everything may need what the spool does not have any more.
+            let heard = self.heard_rewinds;
+            if self.rewinds.wait_for(|now| *now != heard).await.is_err() {
+                return;
+            }
+        }
     }
 
     async fn read_all(&mut self) -> LogState {
@@ -140,6 +171,8 @@ impl Follower {
             let was_over = *self.sight.borrow_and_update() == PodSight::Over;
             let before = self.last;
             let stop = self.read().await;
+            // What was read until then is never read again.
+            self.flush().await;
             let task = &self.source.task;
             if self.last > before {
                 pause = timing.first_pause;
@@ -159,6 +192,10 @@ impl Follower {
                     }
                 }
                 Stop::Hole => continue,
+                Stop::Rewind => {
+                    tracing::warn!(task.id = %task, after = self.spool.last(), "the log is read again from its start, because the live log lost frames that the spool does not have any more");
+                    continue;
+                }
                 Stop::Open {
                     is_missing: true, ..
                 } if was_over => return LogState::Exhausted,
@@ -176,10 +213,6 @@ impl Follower {
                     failures_at_end += u32::from(was_over);
                     tracing::debug!(task.id = %task, last = self.last, %error, "the connection to the log broke");
                 }
-                Stop::Store(error) => {
-                    tracing::warn!(task.id = %task, %error, "frames could not be appended; reading again");
-                    self.restart_from_store(&error);
-                }
             }
             if failures_at_end >= LAST_ATTEMPTS {
                 tracing::warn!(task.id = %self.source.task, last = self.last, "the rest of the log cannot be read; giving up");
@@ -193,6 +226,22 @@ impl Follower {
             }
             pause = (pause * 2).min(timing.last_pause);
         }
+    }
+
+    /// Looks at how far the spool is: further, where the stores were, or back, where they lost something.
+    fn look_at_spool(&mut self) -> Option<Stop> {
+        let rewinds = *self.rewinds.borrow();
+        if rewinds != self.heard_rewinds {
+            self.heard_rewinds = rewinds;
+            self.batch.clear();
+            self.batch_bytes = 0;
+            self.last = self.spool.last();
+            self.last_ts = None;
+            self.is_rereading = true;
+            return Some(Stop::Rewind);
+        }
+        self.last = self.last.max(self.spool.last());
+        None
     }
 
     /// Reads one connection until it ends.
@@ -232,16 +281,18 @@ impl Follower {
         let mut heard = Instant::now();
         let mut flush_at = heard;
         loop {
+            if let Some(stop) = self.look_at_spool() {
+                return stop;
+            }
             let now = Instant::now();
             if !self.batch.is_empty()
                 && (now >= flush_at
                     || self.batch.len() >= BATCH_FRAMES
                     || self.batch_bytes >= BATCH_BYTES)
             {
-                if let Err(error) = self.flush().await {
-                    return Stop::Store(error);
-                }
+                self.flush().await;
                 flush_at = Instant::now() + timing.batch;
+                continue;
             }
             let idle = match *self.sight.borrow() {
                 PodSight::Running => timing.idle,
@@ -253,6 +304,7 @@ impl Follower {
             } else {
                 flush_at.min(silence_ends)
             };
+            let heard_rewinds = self.heard_rewinds;
             let read = tokio::select! {
                 biased;
                 read = lines.next() => read,
@@ -263,6 +315,7 @@ impl Follower {
                     continue;
                 }
                 Ok(()) = self.sight.changed() => continue,
+                Ok(_) = self.rewinds.wait_for(|now| *now != heard_rewinds) => continue,
             };
             heard = Instant::now();
             let stop = match read {
@@ -284,10 +337,7 @@ impl Follower {
                 Err(error) => Some(Stop::Read(error)),
             };
             if let Some(stop) = stop {
-                return match self.flush().await {
-                    Ok(()) => stop,
-                    Err(error) => Stop::Store(error),
-                };
+                return stop;
             }
         }
     }
@@ -305,8 +355,7 @@ impl Follower {
                 self.is_rereading = true;
                 return Some(Stop::Hole);
             }
-            tracing::warn!(task.id = %self.source.task, after = self.last, missing, "frames are lost for good");
-            self.stores.metrics.lost_frames.add(missing);
+            // Whoever appends it knows whether the stores have these frames from an earlier operator.
             self.batch.push(Arc::new(Frame {
                 seq: frame.first() - 1,
                 ts: frame.ts.clone(),
@@ -332,30 +381,12 @@ impl Follower {
             .send_if_modified(|report| report.picks.look(frame))
     }
 
-    async fn flush(&mut self) -> Result<(), LogError> {
-        if self.batch.is_empty() {
-            return Ok(());
+    async fn flush(&mut self) {
+        if !self.batch.is_empty() {
+            let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_FRAMES));
+            self.batch_bytes = 0;
+            self.spool.push(batch).await;
         }
-        let batch = std::mem::take(&mut self.batch);
-        self.batch_bytes = 0;
-        self.stores.live.append(&self.source.task, &batch).await?;
-        self.stores
-            .metrics
-            .frames
-            .add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
-        Ok(())
-    }
-
-    /// Frames that were not appended are read again: from where the store is, or from the start when it does not say.
-    fn restart_from_store(&mut self, error: &LogError) {
-        self.batch.clear();
-        self.batch_bytes = 0;
-        self.last = match error {
-            LogError::Hole { last, .. } => *last,
-            _ => 0,
-        };
-        self.last_ts = None;
-        self.is_rereading = true;
     }
 
     /// The API rounds to whole seconds, up or down, so a whole second is gone back in addition.

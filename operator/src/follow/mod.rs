@@ -1,5 +1,12 @@
-//! The logs of running tasks: one reader per Pod and one archiver per task, outside of reconciliation.
+//! The logs of running tasks, outside of reconciliation.
+//!
+//! ```text
+//! container log -> follower -> spool -> appender -> live log -> archiver -> archive
+//! ```
+//!
+//! Each of the three is a task of its own, so that what is behind never holds up what is before: only a spool that is full does.
 
+mod appender;
 mod archiver;
 mod follower;
 mod lines;
@@ -21,10 +28,13 @@ use kube::runtime::reflector::ObjectRef;
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::checkpoint::Checkpoints;
 use crate::domain::outcome::{LogState, Outcome};
 use crate::domain::step::ArchiveState;
 use crate::metrics::Metrics;
+use crate::spool::{Spool, TaskSpool};
 use crate::supervisor::Supervisor;
 
 /// Asks for another pass over a task.
@@ -63,12 +73,16 @@ pub struct LogStores {
     pub live: Arc<dyn LiveLogWriter>,
     /// Where logs stay.
     pub archive: Arc<dyn Archive>,
+    /// What is on its way to them.
+    pub spool: Spool,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Asks for another pass over a task.
     pub wake: Wake,
     /// Times, shorter in tests.
     pub timing: FollowTiming,
+    /// Where tests let the operator die.
+    pub checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// All readers and archivers.
@@ -83,14 +97,36 @@ pub struct Logs {
 struct Follower {
     report: watch::Receiver<LogReport>,
     sight: watch::Sender<PodSight>,
-    stop: CancellationToken,
 }
 
+/// What runs for a task.
 struct Archiver {
     /// How the task ended, once it has; the archive is completed then.
     outcome: watch::Sender<Option<Outcome>>,
     report: watch::Receiver<ArchiveReport>,
+    spool: Arc<TaskSpool>,
+    /// Ends the archiver, the appender and the reader of the log.
     stop: CancellationToken,
+    running: TaskTracker,
+}
+
+impl Archiver {
+    /// Runs a part until the task is released.
+    fn spawn(
+        &self,
+        supervisor: &Supervisor,
+        name: &'static str,
+        part: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let stop = self.stop.clone();
+        let part = self.running.track_future(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = part => {}
+            }
+        });
+        supervisor.spawn(name, part);
+    }
 }
 
 impl Logs {
@@ -116,24 +152,25 @@ impl Logs {
             picks: Picks::default(),
         });
         let (sight_sender, sight) = watch::channel(sight);
-        let stop = CancellationToken::new();
         followers.insert(
             source.pod_uid.clone(),
             Follower {
                 report,
                 sight: sight_sender,
-                stop: stop.clone(),
             },
         );
         drop(followers);
-        self.start_archiver(&source.task, source.reference.clone());
-        let follower = follower::Follower::new(source, self.stores.clone(), sight, report_sender);
-        self.supervisor.spawn("a reader of a log", async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = follower.run() => {}
-            }
-        });
+        let mut archivers = lock(&self.archivers);
+        let archiver = self.archiver(
+            &mut archivers,
+            &source.task,
+            &source.reference,
+            Some(&source.pod_uid),
+        );
+        let spool = Arc::clone(&archiver.spool);
+        let follower =
+            follower::Follower::new(source, self.stores.clone(), spool, sight, report_sender);
+        archiver.spawn(&self.supervisor, "a reader of a log", follower.run());
     }
 
     /// What is known about the log of a Pod. Tells the reader what is known about the Pod.
@@ -150,9 +187,17 @@ impl Logs {
     }
 
     /// Has the archive of an ended task completed.
-    pub fn archive(&self, task: &str, reference: ObjectRef<CodexTask>, outcome: Outcome) {
-        self.start_archiver(task, reference);
-        if let Some(archiver) = lock(&self.archivers).get(task) {
+    pub fn archive(&self, task: &str, reference: &ObjectRef<CodexTask>, outcome: Outcome) {
+        let mut archivers = lock(&self.archivers);
+        if !archivers.contains_key(task) {
+            // The Pod is gone; what an earlier operator read of its log may be in the spool.
+            let archiver = self.archiver(&mut archivers, task, reference, None);
+            let spool = Arc::clone(&archiver.spool);
+            archiver.spawn(&self.supervisor, "a look into the spool", async move {
+                spool.open().await;
+            });
+        }
+        if let Some(archiver) = archivers.get(task) {
             archiver.outcome.send_if_modified(|known| {
                 let is_news = known.is_none();
                 known.get_or_insert(outcome);
@@ -161,37 +206,46 @@ impl Logs {
         }
     }
 
-    /// Starts to upload the log of a task, unless somebody does so already.
-    fn start_archiver(&self, task: &str, reference: ObjectRef<CodexTask>) {
-        let mut archivers = lock(&self.archivers);
-        if archivers.contains_key(task) {
-            return;
-        }
-        let (outcome_sender, outcome) = watch::channel(None);
-        let (report_sender, report) = watch::channel(ArchiveReport::Working);
-        let stop = CancellationToken::new();
-        archivers.insert(
-            task.to_owned(),
-            Archiver {
+    /// What runs for a task: started, unless it runs already.
+    fn archiver<'a>(
+        &self,
+        archivers: &'a mut HashMap<String, Archiver>,
+        task: &str,
+        reference: &ObjectRef<CodexTask>,
+        pod_uid: Option<&str>,
+    ) -> &'a Archiver {
+        archivers.entry(task.to_owned()).or_insert_with(|| {
+            let (outcome_sender, outcome) = watch::channel(None);
+            let (report_sender, report) = watch::channel(ArchiveReport::Working);
+            let spool = self.stores.spool.task(task, pod_uid);
+            let archiver = Archiver {
                 outcome: outcome_sender,
                 report,
-                stop: stop.clone(),
-            },
-        );
-        drop(archivers);
-        let archiver = archiver::Archiver::new(
-            task.to_owned(),
-            reference,
-            outcome,
-            self.stores.clone(),
-            report_sender,
-        );
-        self.supervisor.spawn("an archiver", async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = archiver.run() => {}
-            }
-        });
+                spool: Arc::clone(&spool),
+                stop: CancellationToken::new(),
+                running: TaskTracker::new(),
+            };
+            let stores = self.stores.clone();
+            let appender = appender::Appender::new(task.to_owned(), stores, Arc::clone(&spool));
+            archiver.spawn(&self.supervisor, "an appender", appender.run());
+            let work = archiver::Archiver::new(archiver::Job {
+                task: task.to_owned(),
+                reference: reference.clone(),
+                outcome,
+                stores: self.stores.clone(),
+                spool,
+                report: report_sender,
+            });
+            archiver.spawn(&self.supervisor, "an archiver", work.run());
+            archiver
+        })
+    }
+
+    /// How the archive of a running task does.
+    #[must_use]
+    pub fn archive_health(&self, task: &str) -> Option<ArchiveReport> {
+        let archivers = lock(&self.archivers);
+        Some(archivers.get(task)?.report.borrow().clone())
     }
 
     /// How far the archive of an ended task is.
@@ -210,20 +264,27 @@ impl Logs {
         if follower.is_none() && archiver.is_none() {
             return;
         }
-        if let Some(follower) = follower {
-            follower.stop.cancel();
-        }
-        if let Some(archiver) = archiver {
-            archiver.stop.cancel();
-        }
-        let live = Arc::clone(&self.stores.live);
+        let (live, spool) = (Arc::clone(&self.stores.live), self.stores.spool.clone());
         let task = task.to_owned();
         self.supervisor.spawn("the removal of a live log", async move {
+            if let Some(archiver) = archiver {
+                // Nobody may tell the live log anything after its removal: that would make it anew.
+                archiver.stop.cancel();
+                archiver.running.close();
+                archiver.running.wait().await;
+            }
+            spool.remove(&task).await;
             tokio::time::sleep(linger).await;
             if let Err(error) = live.remove(&task).await {
                 tracing::warn!(task.id = %task, %error, "the live log of a finished task could not be removed");
             }
         });
+    }
+
+    /// What the spool has in files, in bytes.
+    #[must_use]
+    pub fn spool_bytes(&self) -> u64 {
+        self.stores.spool.bytes()
     }
 
     /// How many readers and archivers there are.

@@ -40,6 +40,7 @@ impl Pass {
             Step::Conclude(outcome) => self.conclude(outcome).await,
             Step::Archive => Ok(self.archive()),
             Step::RecordArchiveFailure => self.record_archive_failure().await,
+            Step::RecordArchiveRecovery => self.record_archive_recovery().await,
             Step::RecordFinal => self.record_final().await,
             Step::CleanUp => self.clean_up().await,
             Step::RemoveFinalizer => self.remove_finalizer().await,
@@ -251,7 +252,10 @@ impl Pass {
     }
 
     pub(super) async fn conclude(&mut self, outcome: Outcome) -> Result<Flow, Error> {
-        self.memory(|memory| memory.outcome = Some(outcome));
+        self.memory(|memory| {
+            memory.outcome = Some(outcome);
+            memory.concluded_at = Some(Timestamp::now());
+        });
         self.reached(Checkpoint::Concluded).await;
         Ok(Flow::Again)
     }
@@ -260,18 +264,28 @@ impl Pass {
         if let Some(outcome) = self.memory(|memory| memory.outcome.clone()) {
             self.context
                 .logs
-                .archive(&self.id, self.reference.clone(), outcome);
+                .archive(&self.id, &self.reference, outcome);
         }
         Flow::Again
     }
 
     async fn record_archive_failure(&mut self) -> Result<Flow, Error> {
-        if let Some(ArchiveReport::Failing(error)) = self.context.logs.archive_report(&self.id) {
+        if let Some(ArchiveReport::Failing(error)) = self.context.logs.archive_health(&self.id) {
             self.record(self.draft().archive_failing(&error)).await?;
             self.context
                 .events
                 .warning(&self.task, reasons::STORAGE_UNAVAILABLE, error);
         }
+        Ok(Flow::Again)
+    }
+
+    async fn record_archive_recovery(&mut self) -> Result<Flow, Error> {
+        self.record(self.draft().archive_recovered()).await?;
+        self.context.events.normal(
+            &self.task,
+            reasons::UPLOADING,
+            "The log of the task is archived again.",
+        );
         Ok(Flow::Again)
     }
 

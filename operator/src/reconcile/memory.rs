@@ -24,6 +24,8 @@ pub(super) struct Memory {
     pub pod_uid: Option<String>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// When that became known.
+    pub concluded_at: Option<Timestamp>,
     /// Why the Pod could not be created the last time.
     pub last_error: Option<String>,
     /// When the Pod may be created again.

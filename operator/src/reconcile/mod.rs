@@ -148,6 +148,7 @@ impl Pass {
         let status = task.status.as_ref();
         let pod = self.pod().map(|pod| observe::pod_facts(&pod));
         let archive = self.context.logs.archive_report(&self.id);
+        let health = self.context.logs.archive_health(&self.id);
         let log = self.log(now, pod.as_ref());
         self.memory(|memory| Situation {
             phase: task.phase(),
@@ -173,12 +174,12 @@ impl Pass {
             log: log.state,
             is_concluded: memory.outcome.is_some(),
             archive: archive.as_ref().map(Into::into).unwrap_or_default(),
-            archive_failure_recorded_at: match archive {
-                Some(ArchiveReport::Failing(_)) => observe::condition(task, conditions::ARCHIVED)
-                    .filter(|condition| condition.status == "False")
-                    .map(|condition| condition.last_transition_time.0),
-                _ => None,
-            },
+            is_archive_failing: matches!(health, Some(ArchiveReport::Failing(_))),
+            archive_failure_recorded_at: observe::condition(task, conditions::ARCHIVED)
+                .filter(|condition| condition.status == "False")
+                .map(|condition| condition.last_transition_time.0),
+            concluded_at: memory.concluded_at,
+            finished_at: memory.outcome.as_ref().and_then(|end| end.finished_at),
             is_finish_forced: task
                 .metadata
                 .annotations

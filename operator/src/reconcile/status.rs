@@ -24,9 +24,27 @@ pub(super) struct Draft {
 
 struct Entry<'a> {
     kind: &'a str,
-    is_true: bool,
+    is: Is,
     reason: &'a str,
     message: &'a str,
+}
+
+/// What a condition says.
+#[derive(Clone, Copy)]
+enum Is {
+    True,
+    False,
+    Unknown,
+}
+
+impl Is {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
 }
 
 impl Draft {
@@ -49,7 +67,7 @@ impl Draft {
     }
 
     fn set(&mut self, entry: &Entry<'_>) {
-        let status = if entry.is_true { "True" } else { "False" };
+        let status = entry.is.as_str();
         let found = self
             .status
             .conditions
@@ -87,10 +105,14 @@ impl Draft {
                 reasons::GLOBAL_LIMIT,
                 "The cluster has as many running tasks as allowed.",
             ),
+            Blocked::Storage => (
+                reasons::STORAGE_PRESSURE,
+                "The logs of running tasks wait for the stores in the operator's spool, which is nearly full. The task starts when the live log and the archive take them.",
+            ),
         };
         self.set(&Entry {
             kind: conditions::ADMITTED,
-            is_true: false,
+            is: Is::False,
             reason,
             message,
         });
@@ -104,7 +126,7 @@ impl Draft {
         self.status.repository = Some(repository.to_owned());
         self.set(&Entry {
             kind: conditions::ADMITTED,
-            is_true: true,
+            is: Is::True,
             reason: reasons::ADMITTED,
             message: "",
         });
@@ -116,7 +138,7 @@ impl Draft {
         self.status.started_at.get_or_insert(Time(at));
         self.set(&Entry {
             kind: conditions::STARTED,
-            is_true: true,
+            is: Is::True,
             reason: reasons::RUNNING,
             message: "",
         });
@@ -130,7 +152,7 @@ impl Draft {
         };
         self.set(&Entry {
             kind: conditions::CANCEL_REQUESTED,
-            is_true: true,
+            is: Is::True,
             reason,
             message,
         });
@@ -140,12 +162,22 @@ impl Draft {
     pub(super) fn archive_failing(mut self, error: &str) -> CodexTaskStatus {
         self.set(&Entry {
             kind: conditions::ARCHIVED,
-            is_true: false,
+            is: Is::False,
             reason: reasons::STORAGE_UNAVAILABLE,
             message: &format!(
                 "The log cannot be archived: {error}. The operator tries again; the annotation {}=true gives the log up.",
                 meta::FORCE_FINISH_ANNOTATION
             ),
+        });
+        self.status
+    }
+
+    pub(super) fn archive_recovered(mut self) -> CodexTaskStatus {
+        self.set(&Entry {
+            kind: conditions::ARCHIVED,
+            is: Is::Unknown,
+            reason: reasons::UPLOADING,
+            message: "",
         });
         self.status
     }
@@ -177,7 +209,7 @@ impl Draft {
         }
         self.set(&Entry {
             kind: conditions::FINISHED,
-            is_true: true,
+            is: Is::True,
             reason: &outcome.reason,
             message: outcome.message.as_deref().unwrap_or_default(),
         });
@@ -187,19 +219,19 @@ impl Draft {
                 ..
             }) => self.set(&Entry {
                 kind: conditions::ARCHIVED,
-                is_true: true,
+                is: Is::True,
                 reason: reasons::LOG_INCOMPLETE,
                 message: problem,
             }),
             Some(_) => self.set(&Entry {
                 kind: conditions::ARCHIVED,
-                is_true: true,
+                is: Is::True,
                 reason: reasons::ARCHIVED,
                 message: "",
             }),
             None => self.set(&Entry {
                 kind: conditions::ARCHIVED,
-                is_true: false,
+                is: Is::False,
                 reason: reasons::STORAGE_UNAVAILABLE,
                 message: "The log could not be archived and was given up.",
             }),
@@ -216,6 +248,7 @@ pub(super) fn shows_place(task: &CodexTask, position: usize, blocked: Blocked) -
     let reason = match blocked {
         Blocked::User => reasons::USER_LIMIT,
         Blocked::Global => reasons::GLOBAL_LIMIT,
+        Blocked::Storage => reasons::STORAGE_PRESSURE,
     };
     status.queue_position == i64::try_from(position).ok()
         && status

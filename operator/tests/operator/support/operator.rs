@@ -90,6 +90,7 @@ impl Setup {
             format!("--nonce-key-file={}", file("nonce.key")),
             format!("--live-store={}", self.live_store()),
             format!("--archive=file://{}", file("archive")),
+            format!("--spool-dir={}", file("spool")),
         ];
         arguments.extend(self.flags.iter().cloned());
         Config::try_parse_from(arguments).unwrap()

@@ -1,5 +1,7 @@
 //! One numbered piece of a task's output, and its form on the wire.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// Where a line came from.
@@ -94,6 +96,24 @@ impl Frame {
             Body::Gap { count } => self.seq.saturating_sub(count) + 1,
             _ => self.seq,
         }
+    }
+
+    /// What of this frame comes after number `known`: nothing, all of it, or the later part of a gap.
+    #[must_use]
+    pub fn after(self: &Arc<Self>, known: u64) -> Option<Arc<Self>> {
+        if self.seq <= known {
+            return None;
+        }
+        if self.first() > known {
+            return Some(Arc::clone(self));
+        }
+        Some(Arc::new(Self {
+            seq: self.seq,
+            ts: self.ts.clone(),
+            body: Body::Gap {
+                count: self.seq - known,
+            },
+        }))
     }
 
     /// Whether the log ends here.

@@ -22,7 +22,7 @@ mod redis;
 pub use self::redis::{RedisConfig, RedisStore};
 pub use archive::{
     Archive, ArchiveLocation, ArchiveWriter, ChunkArchive, ChunkEntry, Chunking, DirArchive,
-    Folder, Manifest, ObjectStore,
+    Folder, Manifest, ObjectStore, Repair,
 };
 #[cfg(feature = "s3")]
 pub use archive::{S3Config, S3Store};

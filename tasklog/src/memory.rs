@@ -198,9 +198,9 @@ impl LiveLogWriter for MemoryStore {
         self.change(task, |log, stored| {
             for frame in frames {
                 let last = stored.last();
-                if frame.seq <= last {
+                let Some(frame) = frame.after(last) else {
                     continue;
-                }
+                };
                 if frame.first() > last + 1 {
                     return Err(LogError::Hole {
                         last,
@@ -208,7 +208,7 @@ impl LiveLogWriter for MemoryStore {
                     });
                 }
                 self.reserve(log, stored, frame.weight())?;
-                stored.queue.push_back(Arc::clone(frame));
+                stored.queue.push_back(frame);
             }
             Ok(stored.last())
         })

@@ -182,9 +182,9 @@ impl Record {
             };
             let mut fresh = Vec::with_capacity(batch.len());
             for frame in batch {
-                if frame.seq <= self.after {
+                let Some(frame) = frame.after(self.after) else {
                     continue;
-                }
+                };
                 if frame.first() > self.until {
                     break;
                 }
@@ -320,9 +320,9 @@ impl Follower {
     fn accept(&mut self, batch: Vec<Arc<Frame>>) -> Option<Vec<Arc<Frame>>> {
         let mut accepted = Vec::with_capacity(batch.len());
         for frame in batch {
-            if frame.seq <= self.after {
+            let Some(frame) = frame.after(self.after) else {
                 continue;
-            }
+            };
             if frame.first() > self.after + 1 {
                 tracing::warn!(task.id = %self.task, after = self.after, found = frame.seq, "the log skips numbers; reading again");
                 self.source = Source::None;

@@ -199,6 +199,7 @@ impl Plan<'_> {
                 "CODEX_NONCE_KEY_FILE",
                 self.secrets.nonce_key.clone().into(),
             ),
+            ("CODEX_SPOOL_DIR", self.layout.root().join("spool").into()),
             ("CODEX_ALLOW_HOST_PATH", "true".into()),
             (
                 "CODEX_MAX_RUNNING",

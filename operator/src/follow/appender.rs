@@ -50,7 +50,11 @@ impl Appender {
         self.align().await;
         loop {
             let frames = match self.spool.batch(&self.cursor, self.at).await {
-                Batch::Frames(frames) => self.clip(frames),
+                // The first may be a gap that begins before what the live log has.
+                Batch::Frames(frames) => frames
+                    .iter()
+                    .filter_map(|frame| frame.after(self.at))
+                    .collect::<Vec<_>>(),
                 Batch::Missing => {
                     self.spool.rewind(self.at).await;
                     continue;
@@ -69,22 +73,6 @@ impl Appender {
                 Err(error) => self.pause(&error).await,
             }
         }
-    }
-
-    /// The first frame may be a gap that begins before what the live log has.
-    fn clip(&self, mut frames: Vec<Arc<Frame>>) -> Vec<Arc<Frame>> {
-        if let Some(first) = frames.first_mut()
-            && first.first() <= self.at
-        {
-            *first = Arc::new(Frame {
-                seq: first.seq,
-                ts: first.ts.clone(),
-                body: Body::Gap {
-                    count: first.seq - self.at,
-                },
-            });
-        }
-        frames
     }
 
     async fn is_appended(&mut self, frames: &[Arc<Frame>], last: u64) {

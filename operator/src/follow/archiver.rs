@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use codex_crds::{CodexTask, Phase};
-use codex_tasklog::{ArchiveWriter, Body, End, Frame, FrameHasher, LogError};
+use codex_tasklog::{ArchiveWriter, Body, End, Frame, FrameHasher, LogError, Repair};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
@@ -135,6 +135,7 @@ impl Archiver {
         self.recover().await;
         self.trim(writer).await;
         let outcome = self.upload(writer).await?;
+        self.repair(writer).await?;
         if !writer.has_ended() {
             let end = [Arc::new(end_frame(writer, &outcome))];
             let appended = self.job.stores.live.append(&self.job.task, &end).await;
@@ -145,9 +146,27 @@ impl Archiver {
             }
             writer.append(&end).await?;
         }
+        writer.flush().await?;
+        self.is_uploaded(writer).await;
         writer.finish().await?;
         self.reached(Checkpoint::ManifestWritten).await;
         self.trim(writer).await;
+        Ok(())
+    }
+
+    /// Takes what is missing from the record that the runner uploaded, where there is one.
+    async fn repair(&self, writer: &mut ArchiveWriter) -> Result<(), LogError> {
+        let task = &self.job.task;
+        match writer.repair().await? {
+            Repair::Whole | Repair::NoRecord => {}
+            Repair::Filled(frames) => {
+                tracing::info!(task.id = %task, frames, "the archive has frames from the record of the runner");
+                self.job.stores.metrics.repaired_frames.add(frames);
+            }
+            Repair::Refused(problem) => {
+                tracing::warn!(task.id = %task, %problem, "the record of the runner cannot fill what is missing in the log");
+            }
+        }
         Ok(())
     }
 

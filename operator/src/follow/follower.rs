@@ -151,7 +151,7 @@ impl Follower {
                 Some(end) => LogState::Ended(end),
                 None => self.read_all().await,
             };
-            self.spool.settle();
+            self.spool.settle(self.heard_rewinds);
             self.report.send_modify(|report| report.state = state);
             // The queue ends only when the operator does.
             let _ = self.stores.wake.send(self.source.reference.clone()).await;

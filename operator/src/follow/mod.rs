@@ -194,7 +194,15 @@ impl Logs {
             let archiver = self.archiver(&mut archivers, task, reference, None);
             let spool = Arc::clone(&archiver.spool);
             archiver.spawn(&self.supervisor, "a look into the spool", async move {
+                let mut rewinds = spool.rewinds();
                 spool.open().await;
+                // Nobody can read anything again.
+                loop {
+                    spool.settle(*rewinds.borrow_and_update());
+                    if rewinds.changed().await.is_err() {
+                        return;
+                    }
+                }
             });
         }
         if let Some(archiver) = archivers.get(task) {

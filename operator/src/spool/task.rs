@@ -18,7 +18,7 @@ const TAIL_BYTES: usize = 1024 * 1024;
 /// How many frames, and how many bytes of them, are taken out at once.
 const BATCH_FRAMES: usize = 64;
 const BATCH_BYTES: usize = 32 * 1024;
-/// The largest segment. A task may have at least eight.
+/// How large segments become; the bounds hold at least eight of them.
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 /// How often a spool that is full is tried, beside whenever something leaves it.
 const RETRY: Duration = Duration::from_secs(1);
@@ -47,6 +47,8 @@ pub struct Progress {
     pub peak: u64,
     /// Up to here all frames are in the live log.
     pub appended: u64,
+    /// How often frames that were here had to be read again.
+    pub rewinds: u64,
 }
 
 /// The newest frames.
@@ -125,7 +127,8 @@ impl TaskSpool {
 
     async fn open_folder(&self, folder: PathBuf) -> Recovered {
         let usage = Arc::clone(&self.spool.usage);
-        let segment_bytes = SEGMENT_BYTES.min(self.spool.limits.task / 8);
+        let limits = self.spool.limits;
+        let segment_bytes = SEGMENT_BYTES.min(limits.task / 8).min(limits.total / 8);
         let opened = blocking(move || Disk::open(&folder, segment_bytes, usage)).await;
         match opened {
             Some(Ok((disk, recovered))) => {
@@ -366,14 +369,20 @@ impl TaskSpool {
         self.progress.send_modify(|progress| {
             progress.last = after;
             progress.appended = after;
+            progress.rewinds += 1;
+            self.rewinds.send_replace(progress.rewinds);
         });
-        self.rewinds.send_modify(|rewinds| *rewinds += 1);
     }
 
-    /// Says that nothing more comes, whatever has been here before.
-    pub fn settle(&self) {
-        self.progress
-            .send_modify(|progress| progress.peak = progress.last);
+    /// Says that nothing more comes, whatever has been here before, if that is still so after as many rewinds as have been heard of.
+    pub fn settle(&self, heard_rewinds: u64) {
+        self.progress.send_if_modified(|progress| {
+            let is_over = progress.rewinds == heard_rewinds;
+            if is_over {
+                progress.peak = progress.last;
+            }
+            is_over
+        });
     }
 }
 

@@ -193,7 +193,9 @@ async fn what_is_needed_again_and_gone_is_said_to_be_missing() {
     assert_eq!(task.progress().borrow().peak, 20_000);
     task.push(frames(1..=50)).await;
     assert_eq!(rest(&task, 0).await, frames(1..=50));
-    task.settle();
+    task.settle(0);
+    assert_eq!(task.progress().borrow().peak, 20_000);
+    task.settle(1);
     assert_eq!(task.progress().borrow().peak, 50);
 }
 

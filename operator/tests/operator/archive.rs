@@ -79,8 +79,36 @@ async fn patience_with_the_archive_ends() {
     );
 }
 
+/// While the task runs; and when the archive is back, that shows too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_task_says_that_its_archive_is_away() {
+    let world = World::new().await;
+    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    let _operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    runner.line("1");
+    let task = world.until(&id, "unavailable", says_unavailable).await;
+    assert_eq!(task.phase(), Phase::Running);
+
+    std::fs::remove_file(world.setup.archive()).unwrap();
+    world
+        .until(&id, "uploading", |task| {
+            let status = task.status.as_ref();
+            let archived = status.and_then(|status| condition(status, conditions::ARCHIVED));
+            archived.is_some_and(|archived| {
+                archived.status == "Unknown" && archived.reason == "Uploading"
+            })
+        })
+        .await;
+    runner.exit(0);
+    let status = world.until_phase(&id, Phase::Completed).await;
+    let archived = condition(&status, conditions::ARCHIVED).unwrap();
+    assert_eq!((&*archived.status, &*archived.reason), ("True", "Archived"));
+}
+
 /// More than a chunk.
-fn long_lines() -> Vec<String> {
+pub fn long_lines() -> Vec<String> {
     let line = |number| format!("{number} {}", "x".repeat(5_000));
     (0..400).map(line).collect()
 }

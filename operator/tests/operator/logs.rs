@@ -174,6 +174,92 @@ async fn the_end_of_a_connection_is_not_the_end() {
     assert_eq!(lines(&world.archived(&id).await), ["still here"]);
 }
 
+/// A connection that is open and says nothing, not even the runner's signs of life, is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_stalls_is_made_again() {
+    let mut world = World::new().await;
+    world.setup.timing.idle = std::time::Duration::from_millis(300);
+    let _operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    runner.line("1");
+    live_reaches(&world, &id, 1).await;
+    for number in 2..5 {
+        runner.stall();
+        runner.line(&number.to_string());
+        live_reaches(&world, &id, number).await;
+    }
+    runner.exit(0);
+    world.until_phase(&id, Phase::Completed).await;
+    let frames = world.archived(&id).await;
+    whole(&frames);
+    assert_eq!(lines(&frames), ["1", "2", "3", "4"]);
+}
+
+/// A sign of life keeps a connection on which nothing else happens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_connection_with_signs_of_life_stays() {
+    let mut world = World::new().await;
+    world.setup.timing.idle = std::time::Duration::from_millis(1_500);
+    let _operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    runner.line("1");
+    live_reaches(&world, &id, 1).await;
+    let connections = runner.connections().len();
+    let mut beats = tokio::time::interval(std::time::Duration::from_millis(100));
+    for _ in 0..30 {
+        beats.tick().await;
+        runner.beat();
+    }
+    assert_eq!(runner.connections().len(), connections);
+    runner.exit(0);
+    world.until_phase(&id, Phase::Completed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_cut_in_the_middle_comes_again() {
+    let world = World::new().await;
+    let _operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    let mut expected = Vec::new();
+    for number in 1..=20 {
+        runner.tear();
+        let text = format!("{number} {}", "z".repeat(100));
+        runner.line(&text);
+        expected.push(text);
+        live_reaches(&world, &id, number).await;
+    }
+    runner.exit(0);
+    world.until_phase(&id, Phase::Completed).await;
+    let frames = world.archived(&id).await;
+    whole(&frames);
+    assert_eq!(lines(&frames), expected);
+}
+
+/// Node agents report trouble as text in an answer that looks fine.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_node_says_of_itself_is_counted() {
+    let world = World::new().await;
+    let operator = world.start();
+    let id = world.submit(json!({"prompt": "Hello"})).await;
+    let mut runner = world.run_pod(&id).await;
+    runner.line("1");
+    runner.raw(b"failed to create fsnotify watcher: too many open files");
+    runner.raw(b"\nunable to retrieve container logs for containerd://abc\n");
+    runner.line("2");
+    live_reaches(&world, &id, 2).await;
+    let metrics = operator.metrics().await;
+    assert!(
+        metrics.contains("codex_operator_dropped_lines_total 2\n"),
+        "{metrics}"
+    );
+    runner.exit(0);
+    world.until_phase(&id, Phase::Completed).await;
+    assert_eq!(lines(&world.archived(&id).await), ["1", "2"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_log_arrives_whole() {
     let world = World::new().await;

@@ -14,4 +14,6 @@ mod logs;
 mod outcomes;
 mod queue;
 mod redis;
+mod repair;
 mod restart;
+mod spool;

@@ -141,27 +141,18 @@ pub(super) struct Clip {
 impl Clip {
     /// The part of a frame that is new: nothing, all, or what is left of a gap.
     pub(super) fn frame(&mut self, frame: &Arc<Frame>) -> Result<Option<Arc<Frame>>, LogError> {
-        if frame.seq <= self.after || frame.body == Body::Beat {
+        let rest = frame.after(self.after);
+        let Some(rest) = rest.filter(|frame| frame.body != Body::Beat) else {
             return Ok(None);
-        }
+        };
         if frame.first() > self.after + 1 {
             return Err(LogError::Hole {
                 last: self.after,
                 found: frame.first(),
             });
         }
-        let known = self.after;
         self.after = frame.seq;
-        if frame.first() > known {
-            return Ok(Some(Arc::clone(frame)));
-        }
-        Ok(Some(Arc::new(Frame {
-            seq: frame.seq,
-            ts: frame.ts.clone(),
-            body: Body::Gap {
-                count: frame.seq - known,
-            },
-        })))
+        Ok(Some(rest))
     }
 
     /// The new part of a run of frames.

@@ -20,6 +20,14 @@
 //! 4. A writer that starts reads the chunks that are there, checks them and goes on after them; so a crash costs nothing but
 //!    what was not uploaded, which the live log still has.
 //!
+//! ## Gaps
+//!
+//! Frames that were lost between the container and the operator are one gap frame. A gap is always the first frame of its chunk, and
+//! never all of it. When the task has ended, the record that its runner kept (`tasks/<id>/artifacts/frames.ndjson.zst`) may have what is
+//! missing: then chunks with just the missing frames are written, and the manifest lists them before the chunk with the gap, which
+//! readers skip by rule 2 because they have its numbers already. Nothing that was written changes. A gap stays in a complete log only
+//! where there is no record, or where the record does not fit the hash in the end frame or the frames that did arrive.
+//!
 //! Hashes are taken of the text, not of compressed bytes, so that writers with different versions of zstd agree. Stores that ignore
 //! conditional writes lose nothing: writers then replace objects by ones with the same content.
 
@@ -29,6 +37,7 @@ mod location;
 mod manifest;
 mod object;
 mod read;
+mod repair;
 #[cfg(feature = "s3")]
 mod s3;
 mod writer;
@@ -42,6 +51,7 @@ pub use folder::Folder;
 pub use location::ArchiveLocation;
 pub use manifest::{ChunkEntry, Manifest};
 pub use object::ObjectStore;
+pub use repair::Repair;
 #[cfg(feature = "s3")]
 pub use s3::{S3Config, S3Store};
 pub use writer::ArchiveWriter;

@@ -16,11 +16,12 @@ use crate::hash::FrameHasher;
 /// Writes the log of one task. Every method can be called again after an error, or after its future was dropped; nothing is
 /// lost or written twice.
 pub struct ArchiveWriter {
-    store: Arc<dyn ObjectStore>,
-    task: String,
-    chunking: Chunking,
-    uploaded: Content,
-    chunks: Vec<ChunkEntry>,
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) task: String,
+    pub(super) chunking: Chunking,
+    pub(super) uploaded: Content,
+    pub(super) chunks: Vec<ChunkEntry>,
+    pub(super) holes: Vec<Hole>,
     pending: Pending,
     /// The manifest that was there when the writer was opened, and that the chunks agree with.
     complete: Option<Manifest>,
@@ -28,11 +29,20 @@ pub struct ArchiveWriter {
 
 /// What a run of frames from the start amounts to.
 #[derive(Clone, Default)]
-struct Content {
-    last: u64,
-    lost: u64,
-    end: Option<End>,
-    hasher: FrameHasher,
+pub(super) struct Content {
+    pub(super) last: u64,
+    pub(super) lost: u64,
+    pub(super) end: Option<End>,
+    pub(super) hasher: FrameHasher,
+}
+
+/// Frames that are missing where a chunk says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hole {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// The place of the chunk in the list.
+    pub(super) chunk: usize,
 }
 
 impl Content {
@@ -47,12 +57,38 @@ impl Content {
     }
 }
 
+/// How a chunk came to be in the store.
+pub(super) enum Stored {
+    /// It was written now, with so many bytes.
+    Now(u64),
+    /// It was there, and so large.
+    Before(Chunk, u64),
+}
+
 /// Frames that wait to be uploaded.
 #[derive(Default)]
 struct Pending {
     frames: Vec<Arc<Frame>>,
     text: Arc<Vec<u8>>,
     since: Option<Instant>,
+}
+
+impl Pending {
+    /// Whether a gap is all there is. It waits for the frame after it: a chunk of a gap alone would take the name that the missing
+    /// frames have, should they be found.
+    fn is_gap(&self) -> bool {
+        self.frames.len() == 1 && is_gap(&self.frames[0])
+    }
+
+    fn push(&mut self, frame: Arc<Frame>) {
+        chunk::write_line(&frame, Arc::make_mut(&mut self.text));
+        self.frames.push(frame);
+        self.since.get_or_insert_with(Instant::now);
+    }
+}
+
+const fn is_gap(frame: &Frame) -> bool {
+    matches!(frame.body, Body::Gap { .. })
 }
 
 impl ArchiveWriter {
@@ -67,6 +103,7 @@ impl ArchiveWriter {
             chunking,
             uploaded: Content::default(),
             chunks: Vec::new(),
+            holes: Vec::new(),
             pending: Pending::default(),
             complete: None,
         };
@@ -77,8 +114,7 @@ impl ArchiveWriter {
                     return Ok(writer);
                 }
                 tracing::warn!(task.id = %task, "an archive is damaged and is written again");
-                writer.uploaded = Content::default();
-                writer.chunks.clear();
+                writer.forget_chunks();
             }
             Ok(None) => {}
             Err(error @ LogError::Damaged(_)) => {
@@ -116,12 +152,24 @@ impl ArchiveWriter {
                 return Ok(());
             }
             let mut clip = Clip { after: self.last() };
-            let Some(frame) = clip.frame(frame)? else {
+            let Some(mut frame) = clip.frame(frame)? else {
                 continue;
             };
-            chunk::write_line(&frame, Arc::make_mut(&mut self.pending.text));
-            self.pending.frames.push(frame);
-            self.pending.since.get_or_insert_with(Instant::now);
+            if is_gap(&frame) {
+                if self.pending.is_gap() {
+                    let before = std::mem::take(&mut self.pending).frames.swap_remove(0);
+                    let count = frame.seq - before.first() + 1;
+                    frame = Arc::new(Frame {
+                        seq: frame.seq,
+                        ts: before.ts.clone(),
+                        body: Body::Gap { count },
+                    });
+                } else {
+                    // A gap begins its chunk, so that a chunk with what is missing can come before it.
+                    self.flush().await?;
+                }
+            }
+            self.pending.push(frame);
         }
         if self.pending.text.len() >= self.chunking.bytes {
             self.flush().await?;
@@ -132,14 +180,25 @@ impl ArchiveWriter {
     /// When what waits should be uploaded with [`flush`](Self::flush), however small it is.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
+        if self.pending.is_gap() {
+            return None;
+        }
         Some(self.pending.since? + self.chunking.age)
     }
 
-    /// Uploads what waits.
+    /// Uploads what waits; a gap only together with what follows it.
     ///
     /// # Errors
     /// [`LogError::Unavailable`] when the store cannot be reached.
     pub async fn flush(&mut self) -> Result<(), LogError> {
+        if self.pending.is_gap() {
+            return Ok(());
+        }
+        self.finish_chunks().await
+    }
+
+    /// Uploads what waits, whatever it is.
+    pub(super) async fn finish_chunks(&mut self) -> Result<(), LogError> {
         let (Some(first), Some(last)) = (self.pending.frames.first(), self.pending.frames.last())
         else {
             return Ok(());
@@ -148,35 +207,47 @@ impl ArchiveWriter {
             first: first.first(),
             last: last.seq,
         };
-        let object = chunk::compress(Arc::clone(&self.pending.text)).await?;
-        let stored = object.len() as u64;
-        let key = chunk_key(&self.task, range);
-        if !self.store.create(&key, object.clone()).await? {
-            let there = read::fetch(&*self.store, &self.task, range).await;
-            match there {
-                // Another writer, or an earlier try of this one, was here. What it wrote stands, because its manifest may
-                // name it: its gaps and end may differ from ours.
-                Ok(Some((chunk, stored))) => {
-                    self.pending = Pending::default();
-                    self.adopt(range.first, &chunk, stored, &chunk.frames);
-                    return Ok(());
-                }
-                Ok(None) => {}
-                Err(LogError::Damaged(problem)) => {
-                    tracing::warn!(task.id = %self.task, %problem, "a chunk is damaged and is written again");
-                }
-                Err(error) => return Err(error),
-            }
-            self.store.replace(&key, object).await?;
-        }
+        let stored = self.create(range, Arc::clone(&self.pending.text)).await?;
         let pending = std::mem::take(&mut self.pending);
-        let chunk = Chunk {
-            bytes: pending.text.len() as u64,
-            sha256: chunk::sha256(&pending.text),
-            frames: pending.frames,
+        let (chunk, stored) = match stored {
+            // What another writer, or an earlier try of this one, wrote stands, because its manifest may name it: its gaps and end may
+            // differ from ours.
+            Stored::Before(chunk, stored) => (chunk, stored),
+            Stored::Now(stored) => {
+                let chunk = Chunk {
+                    bytes: pending.text.len() as u64,
+                    sha256: chunk::sha256(&pending.text),
+                    frames: pending.frames,
+                };
+                (chunk, stored)
+            }
         };
         self.adopt(range.first, &chunk, stored, &chunk.frames);
         Ok(())
+    }
+
+    /// Creates a chunk, unless there is one with these numbers that can be used.
+    pub(super) async fn create(
+        &self,
+        range: Range,
+        text: Arc<Vec<u8>>,
+    ) -> Result<Stored, LogError> {
+        let object = chunk::compress(text).await?;
+        let stored = object.len() as u64;
+        let key = chunk_key(&self.task, range);
+        if self.store.create(&key, object.clone()).await? {
+            return Ok(Stored::Now(stored));
+        }
+        match read::fetch(&*self.store, &self.task, range).await {
+            Ok(Some((chunk, stored))) => return Ok(Stored::Before(chunk, stored)),
+            Ok(None) => {}
+            Err(LogError::Damaged(problem)) => {
+                tracing::warn!(task.id = %self.task, %problem, "a chunk is damaged and is written again");
+            }
+            Err(error) => return Err(error),
+        }
+        self.store.replace(&key, object).await?;
+        Ok(Stored::Now(stored))
     }
 
     /// Uploads what waits and then the manifest. From then on the log is complete.
@@ -184,7 +255,7 @@ impl ArchiveWriter {
     /// # Errors
     /// [`LogError::Unavailable`] when the store cannot be reached; the log is then not complete.
     pub async fn finish(&mut self) -> Result<Manifest, LogError> {
-        self.flush().await?;
+        self.finish_chunks().await?;
         let ours = self.manifest();
         let is_kept = |theirs: &Manifest| theirs.kept() >= ours.kept();
         if let Some(theirs) = self.complete.clone().filter(is_kept) {
@@ -210,6 +281,13 @@ impl ArchiveWriter {
     pub fn last(&self) -> u64 {
         let last = self.pending.frames.last();
         last.map_or(self.uploaded.last, |frame| frame.seq)
+    }
+
+    /// How many of the frames that were taken are missing.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        let waiting = self.pending.frames.iter().filter(|frame| is_gap(frame));
+        self.uploaded.lost + waiting.map(|gap| gap.seq - gap.first() + 1).sum::<u64>()
     }
 
     /// Number of the last frame that is safe in the archive.
@@ -242,8 +320,20 @@ impl ArchiveWriter {
 
     /// Takes over what a manifest names; whether all of it is there and right.
     async fn agrees_with(&mut self, manifest: &Manifest) -> Result<bool, LogError> {
+        if !self.take_over(&manifest.chunks).await? {
+            return Ok(false);
+        }
+        let found = self.manifest();
+        Ok(found.sha256 == manifest.sha256
+            && found.lost == manifest.lost
+            && found.end == manifest.end)
+    }
+
+    /// Takes over these chunks in place of those before; whether all of them are there and right.
+    pub(super) async fn take_over(&mut self, chunks: &[ChunkEntry]) -> Result<bool, LogError> {
+        self.forget_chunks();
         let mut clip = Clip::default();
-        for entry in &manifest.chunks {
+        for entry in chunks {
             match read::fetch(&*self.store, &self.task, entry.range()).await {
                 Ok(Some((chunk, stored))) if chunk.sha256 == entry.sha256 => {
                     let fresh = clip.frames(&chunk.frames)?;
@@ -253,15 +343,25 @@ impl ArchiveWriter {
                 Err(error) => return Err(error),
             }
         }
-        let found = self.manifest();
-        Ok(found.sha256 == manifest.sha256
-            && found.lost == manifest.lost
-            && found.end == manifest.end)
+        Ok(true)
+    }
+
+    fn forget_chunks(&mut self) {
+        self.uploaded = Content::default();
+        self.chunks.clear();
+        self.holes.clear();
     }
 
     fn adopt(&mut self, first: u64, chunk: &Chunk, stored: u64, fresh: &[Arc<Frame>]) {
         for frame in fresh {
             self.uploaded.add(frame);
+            if is_gap(frame) {
+                self.holes.push(Hole {
+                    first: frame.first(),
+                    last: frame.seq,
+                    chunk: self.chunks.len(),
+                });
+            }
         }
         self.chunks.push(ChunkEntry {
             first,

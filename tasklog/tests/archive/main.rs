@@ -4,5 +4,6 @@
 
 mod faults;
 mod reader;
+mod repair;
 mod stores;
 mod support;

@@ -41,6 +41,10 @@ struct LogState {
     has_ended: bool,
     /// Every connection that was opened before the last cut ends.
     cuts: usize,
+    /// Every connection that was opened before the last stall hears nothing any more.
+    stalls: usize,
+    /// So many connections end in the middle of what they send next.
+    tears: usize,
     connections: Vec<Option<Timestamp>>,
 }
 
@@ -134,7 +138,7 @@ impl FakeNode {
             node: self.clone(),
             name: name.to_owned(),
             log,
-            encoder: Some(FrameEncoder::new(nonce)),
+            encoder: Some(FrameEncoder::new(nonce).with_copy()),
         }
     }
 
@@ -228,6 +232,11 @@ impl Writer {
         });
     }
 
+    /// What the runner itself keeps of its frames: all since the last call, as lines of the archive.
+    pub fn take_record(&mut self) -> Vec<u8> {
+        self.encoder.as_mut().unwrap().take_copy()
+    }
+
     /// Numbers a line without writing it, as if it had been lost.
     pub fn lose(&mut self, text: &str) {
         let mut out = Vec::new();
@@ -249,6 +258,21 @@ impl Writer {
     /// Ends all connections that are open.
     pub fn cut(&self) {
         self.log.state.send_modify(|state| state.cuts += 1);
+    }
+
+    /// Lets all connections that are open say nothing any more.
+    pub fn stall(&self) {
+        self.log.state.send_modify(|state| state.stalls += 1);
+    }
+
+    /// Ends the next connection that sends something in the middle of it.
+    pub fn tear(&self) {
+        self.log.state.send_modify(|state| state.tears += 1);
+    }
+
+    /// How many lines there are, of which so many can be read.
+    pub fn lines(&self) -> usize {
+        self.log.state.borrow().lines.len()
     }
 
     /// Makes the first lines unreadable.
@@ -313,16 +337,23 @@ async fn read_log(
     let Some(log) = node.logs.lock().unwrap().get(&pod).cloned() else {
         return (StatusCode::BAD_REQUEST, "container is waiting to start").into_response();
     };
-    let mut cuts = 0;
+    let (mut cuts, mut stalls) = (0, 0);
     log.state.send_modify(|state| {
         state.connections.push(query.since_time);
-        cuts = state.cuts;
+        (cuts, stalls) = (state.cuts, state.stalls);
     });
     let changes = log.state.subscribe();
-    let reader = (changes, 0_usize, log);
-    let stream =
-        futures::stream::unfold(reader, move |(mut changes, mut at, log)| async move {
+    let reader = (changes, 0_usize, log, false);
+    let stream = futures::stream::unfold(
+        reader,
+        move |(mut changes, mut at, log, is_torn)| async move {
+            if is_torn {
+                return None;
+            }
             loop {
+                if changes.borrow().stalls != stalls {
+                    std::future::pending::<()>().await;
+                }
                 let has_ended =
                     {
                         let state = changes.borrow_and_update();
@@ -337,15 +368,20 @@ async fn read_log(
                             // As much as there is goes out at once, as from a file.
                             let from = at + skipped;
                             let to = state.lines.len().min(from + 256);
-                            let chunk: Vec<u8> = state.lines[from..to]
+                            let mut chunk: Vec<u8> = state.lines[from..to]
                                 .iter()
                                 .flat_map(|(_, line)| line.iter().copied())
                                 .collect();
                             at = to;
+                            let is_torn = state.tears > 0;
                             drop(state);
+                            if is_torn {
+                                log.state.send_modify(|state| state.tears -= 1);
+                                chunk.truncate(chunk.len() / 2);
+                            }
                             return Some((
                                 Ok::<_, std::io::Error>(Bytes::from(chunk)),
-                                (changes, at, log),
+                                (changes, at, log, is_torn),
                             ));
                         }
                         state.has_ended
@@ -354,6 +390,7 @@ async fn read_log(
                     return None;
                 }
             }
-        });
+        },
+    );
     Response::new(Body::from_stream(stream))
 }

@@ -181,6 +181,19 @@ impl Operator {
         }
     }
 
+    /// What a scraper reads.
+    pub async fn metrics(&self) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut socket = tokio::net::TcpStream::connect(self.listen()).await.unwrap();
+        socket
+            .write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
+            .await
+            .unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
     /// The address of the probes; waits until the operator is ready.
     pub fn listen(&self) -> std::net::SocketAddr {
         self.ready

@@ -50,6 +50,9 @@ pub struct UpArgs {
     /// The file with the password of that Redis.
     #[arg(long, env = "CODEX_REDIS_PASSWORD_FILE", value_name = "PATH")]
     pub redis_password_file: Option<PathBuf>,
+    /// A file with the certificate authorities (PEM) that may vouch for that Redis, instead of those that the system trusts.
+    #[arg(long, env = "CODEX_REDIS_CA_FILE", value_name = "PATH")]
+    pub redis_ca_file: Option<PathBuf>,
     /// Keep the logs of all tasks here: file:///folder or s3://bucket/prefix?endpoint=URL&region=NAME, with credentials from
     /// where the AWS tools find them. [default: a folder in --data]
     #[arg(long, env = "CODEX_ARCHIVE", value_name = "LOCATION")]

@@ -105,21 +105,34 @@ impl Stores {
 }
 
 fn redis(args: &UpArgs) -> Result<Vec<(&'static str, OsString)>, UpError> {
-    let password_file = args.redis_password_file.as_deref();
+    let files = [
+        (
+            "--redis-password-file",
+            "CODEX_REDIS_PASSWORD_FILE",
+            &args.redis_password_file,
+        ),
+        (
+            "--redis-ca-file",
+            "CODEX_REDIS_CA_FILE",
+            &args.redis_ca_file,
+        ),
+    ];
+    let files = files.map(|(option, name, file)| Some((option, name, file.as_deref()?)));
+    let mut files = files.into_iter().flatten();
     let Some(address) = &args.redis else {
-        return match password_file {
+        return match files.next() {
             None => Ok(Vec::new()),
-            Some(_) => Err(UpError::Setting(
-                "--redis-password-file: say with --redis which Redis the password is for".into(),
-            )),
+            Some((option, ..)) => Err(UpError::Setting(format!(
+                "{option}: say with --redis which Redis it is for"
+            ))),
         };
     };
     check_redis(address)?;
     let mut env = vec![("CODEX_LIVE_STORE", address.expose_secret().into())];
-    if let Some(file) = password_file {
+    for (_, name, file) in files {
         // The parts work in another folder than this command.
         let file = std::fs::canonicalize(file).map_err(file_error("open", file))?;
-        env.push(("CODEX_REDIS_PASSWORD_FILE", file.into()));
+        env.push((name, file.into()));
     }
     Ok(env)
 }
@@ -248,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_of_redis_comes_from_a_file_only() {
+    fn what_is_secret_or_long_about_redis_comes_from_files() {
         let world = World::new();
         let file = world.dir.path().join("password");
         std::fs::write(&file, "s3cret").unwrap();
@@ -260,6 +273,8 @@ mod tests {
                     "rediss://cache:6380/1",
                     "--redis-password-file",
                     file,
+                    "--redis-ca-file",
+                    file,
                 ],
                 &[],
             )
@@ -269,6 +284,7 @@ mod tests {
             [
                 ("CODEX_LIVE_STORE", "rediss://cache:6380/1".into()),
                 ("CODEX_REDIS_PASSWORD_FILE", file.into()),
+                ("CODEX_REDIS_CA_FILE", file.into()),
             ]
         );
         let said = world.refusal(&["--redis", "redis://:s3cret@cache"]);
@@ -279,11 +295,10 @@ mod tests {
         for wrong in ["cache:6379", "http://cache", "hub:/run/log.sock"] {
             assert!(world.refusal(&["--redis", wrong]).contains("redis://"));
         }
-        assert!(
-            world
-                .refusal(&["--redis-password-file", file])
-                .contains("--redis")
-        );
+        for option in ["--redis-password-file", "--redis-ca-file"] {
+            let said = world.refusal(&[option, file]);
+            assert!(said.contains(option) && said.contains("--redis "), "{said}");
+        }
         assert!(
             world
                 .refusal(&["--redis", "redis://x", "--redis-password-file", "/nowhere"])

@@ -80,7 +80,10 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Reads the numbers of an entry; nothing when it is none.
+    /// Reads the numbers of an entry.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when it is none.
     pub(super) fn parse(payload: Vec<u8>) -> Result<Self, LogError> {
         let numbers = || {
             let end = payload.iter().position(|byte| *byte == b'\n')?;

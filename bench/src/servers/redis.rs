@@ -1,5 +1,6 @@
 //! Redis as a process, and the ways in which a gateway can wait for the logs of many tasks.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -69,6 +70,29 @@ impl Redis {
     /// When it ended.
     pub(crate) fn cpu_time(&self) -> Result<Duration> {
         system::cpu_time(self.child.id())
+    }
+
+    /// What of it went into commands, by its own account; the rest is reading, writing and waking up.
+    ///
+    /// # Errors
+    /// When it ended.
+    pub(crate) fn command_time(&self) -> Result<Duration> {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?;
+        let stats: String = redis::cmd("INFO")
+            .arg("commandstats")
+            .query(&mut client.get_connection()?)?;
+        let micros = stats.lines().filter_map(|line| {
+            let (name, numbers) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+            let micros = numbers.split_once("usec=")?.1.split(',').next()?;
+            Some((name, micros.parse::<u64>().ok()?))
+        });
+        let micros: HashMap<&str, u64> = micros.collect();
+        // The commands of a script are counted with the script too.
+        let total = match micros.get("evalsha") {
+            Some(scripts) => *scripts,
+            None => micros.values().sum(),
+        };
+        Ok(Duration::from_micros(total))
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Situation {
     pub archive: ArchiveState,
     /// Whether the archive cannot be written, while the task runs or after.
     pub is_archive_failing: bool,
+    /// Whether it has been written to since the operator started, and does not fail.
+    pub is_archive_proven: bool,
     /// Since when the status says that the archive cannot be written.
     pub archive_failure_recorded_at: Option<Timestamp>,
     /// When the outcome became known here.
@@ -289,7 +291,7 @@ fn started(now: Timestamp, pod: &PodFacts, situation: &Situation, patience: &Pat
         situation.archive_failure_recorded_at,
     ) {
         (true, None) => return Step::RecordArchiveFailure,
-        (false, Some(_)) => return Step::RecordArchiveRecovery,
+        (false, Some(_)) if situation.is_archive_proven => return Step::RecordArchiveRecovery,
         _ => {}
     }
     if pod.is_over(now) {
@@ -390,7 +392,9 @@ fn archive(now: Timestamp, situation: &Situation, patience: &Patience) -> Step {
         ArchiveState::Done => Step::RecordFinal,
         _ if now >= give_up_at => Step::RecordFinal,
         ArchiveState::Failing if recorded_at.is_none() => Step::RecordArchiveFailure,
-        ArchiveState::Working if recorded_at.is_some() => Step::RecordArchiveRecovery,
+        ArchiveState::Working if recorded_at.is_some() && situation.is_archive_proven => {
+            Step::RecordArchiveRecovery
+        }
         _ => Step::Wait(Some(give_up_at)),
     }
 }

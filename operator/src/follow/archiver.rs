@@ -23,6 +23,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(300);
 /// How far the archive is.
 #[derive(Clone, Debug)]
 pub enum ArchiveReport {
+    /// Nothing has been written to it since the operator started.
+    Starting,
     /// It is being written.
     Working,
     /// The store refuses, for this reason; it is tried again.
@@ -102,7 +104,9 @@ impl Archiver {
     async fn tell(&self, report: ArchiveReport) {
         let before = self.job.report.send_replace(report);
         let is_failing = matches!(*self.job.report.borrow(), ArchiveReport::Failing(_));
-        let is_news = is_failing != matches!(before, ArchiveReport::Failing(_));
+        // A status from before the start may say that it fails.
+        let is_news = is_failing != matches!(before, ArchiveReport::Failing(_))
+            || matches!(before, ArchiveReport::Starting);
         if is_news || self.job.outcome.borrow().is_some() {
             // The queue ends only when the operator does.
             let _ = self.job.stores.wake.send(self.job.reference.clone()).await;
@@ -248,6 +252,9 @@ impl Archiver {
     }
 
     async fn is_uploaded(&self, writer: &ArchiveWriter) {
+        if matches!(*self.job.report.borrow(), ArchiveReport::Starting) {
+            self.tell(ArchiveReport::Working).await;
+        }
         self.reached(Checkpoint::ChunkUploaded).await;
         self.trim(writer).await;
     }

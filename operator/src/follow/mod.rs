@@ -224,7 +224,7 @@ impl Logs {
     ) -> &'a Archiver {
         archivers.entry(task.to_owned()).or_insert_with(|| {
             let (outcome_sender, outcome) = watch::channel(None);
-            let (report_sender, report) = watch::channel(ArchiveReport::Working);
+            let (report_sender, report) = watch::channel(ArchiveReport::Starting);
             let spool = self.stores.spool.task(task, pod_uid);
             let archiver = Archiver {
                 outcome: outcome_sender,
@@ -305,7 +305,7 @@ impl Logs {
 impl From<&ArchiveReport> for ArchiveState {
     fn from(report: &ArchiveReport) -> Self {
         match report {
-            ArchiveReport::Working => Self::Working,
+            ArchiveReport::Starting | ArchiveReport::Working => Self::Working,
             ArchiveReport::Failing(_) => Self::Failing,
             ArchiveReport::Done(_) => Self::Done,
         }

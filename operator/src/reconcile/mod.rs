@@ -175,6 +175,7 @@ impl Pass {
             is_concluded: memory.outcome.is_some(),
             archive: archive.as_ref().map(Into::into).unwrap_or_default(),
             is_archive_failing: matches!(health, Some(ArchiveReport::Failing(_))),
+            is_archive_proven: matches!(health, Some(ArchiveReport::Working)),
             archive_failure_recorded_at: observe::condition(task, conditions::ARCHIVED)
                 .filter(|condition| condition.status == "False")
                 .map(|condition| condition.last_transition_time.0),

@@ -333,7 +333,10 @@ fn a_running_task_shows_how_its_archive_does() {
     assert_eq!(step(5, &situation), Step::RecordArchiveFailure);
     situation.archive_failure_recorded_at = Some(at(5));
     assert!(matches!(step(6, &situation), Step::Wait(_)));
+    // A new operator does not know yet, and must not begin the time anew for which the archive has failed.
     situation.is_archive_failing = false;
+    assert!(matches!(step(7, &situation), Step::Wait(_)));
+    situation.is_archive_proven = true;
     assert_eq!(step(7, &situation), Step::RecordArchiveRecovery);
 }
 

@@ -8,7 +8,7 @@ use codex_tasklog::{LiveLimits, LiveLog as _, LiveLogWriter as _, LogError};
 use futures::StreamExt as _;
 
 use crate::bounds::{EXACT, Ledger, payload_bytes};
-use crate::live::follow::{Archived, until};
+use crate::live::follow::{Archived, Recovery, until, write};
 use crate::live::{frames, unlimited};
 use crate::proxy::Proxy;
 use crate::server::RedisServer;
@@ -203,19 +203,21 @@ async fn answers_that_get_lost_cost_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_loads_its_data_is_waited_for() {
-    let server = Arc::new(
-        RedisServer::with(&[
-            "--loading-process-events-interval-bytes",
-            "1024",
-            "--key-load-delay",
-            "5000",
-        ])
-        .await,
-    );
+    // Each of the other keys takes its time, and requests are answered in between.
+    let server = RedisServer::with(&[
+        "--loading-process-events-interval-bytes",
+        "1024",
+        "--rdbcompression",
+        "no",
+        "--key-load-delay",
+        "20000",
+    ])
+    .await;
     let store = server.store(unlimited());
     store.append(TASK, &frames(1..=100)).await.unwrap();
-    for key in 0..200 {
-        server.command(&format!("SET other:{key} value")).await;
+    let value = "x".repeat(2_000);
+    for key in 0..1_000 {
+        server.command(&format!("SET other:{key} {value}")).await;
     }
     server.command("SAVE").await;
     server.kill();
@@ -227,6 +229,21 @@ async fn a_server_that_loads_its_data_is_waited_for() {
             .is_err_and(|error| error.code() == Some("LOADING"))
     })
     .await;
-    assert_eq!(store.append(TASK, &frames(95..=110)).await.unwrap(), 110);
+    let archived = Archived::default();
+    let recovery = Recovery::FromTheStart;
+    tokio::join!(
+        write(&store, TASK, 95..=110, None, recovery, &archived),
+        server.command("CONFIG SET key-load-delay 0"),
+    );
     assert_eq!(store.last(TASK).await.unwrap(), 110);
+    assert_eq!(payload_numbers(&server).await, 110);
+}
+
+/// How many frames Redis has, each counted as often as it is there.
+async fn payload_numbers(server: &RedisServer) -> usize {
+    type Entries = Vec<(String, Vec<String>)>;
+    let range = server.command(&format!("XRANGE {STREAM} - +")).await;
+    let entries: Entries = redis::from_redis_value(range).unwrap();
+    let lines = |fields: &Vec<String>| fields[1].lines().count() - 1;
+    entries.iter().map(|(_, fields)| lines(fields)).sum()
 }

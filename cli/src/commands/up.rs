@@ -82,6 +82,10 @@ pub struct UpArgs {
     /// The folder that `npm ci` made. [default: the nearest one above this program]
     #[arg(long, env = "CODEX_NODE_MODULES", value_name = "DIR")]
     pub node_modules: Option<PathBuf>,
+    /// The folder with the web client. [default: web/out in the nearest folder above this program where it was built;
+    /// without one the gateway serves its plain built-in page]
+    #[arg(long, env = "CODEX_WEB_DIR", value_name = "DIR")]
+    pub web_dir: Option<PathBuf>,
 }
 
 /// Starts everything and stays until it is told to stop.

@@ -248,6 +248,9 @@ impl Plan<'_> {
             ("CODEX_RATE_READS_ADMIN", "60000".into()),
             ("CODEX_TASKS_PER_USER", "10000".into()),
         ]);
+        let web_dir = self.programs.web_dir.as_ref();
+        spec.env
+            .extend(web_dir.map(|folder| ("CODEX_WEB_DIR", folder.into())));
         spec
     }
 

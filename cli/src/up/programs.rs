@@ -37,6 +37,8 @@ pub struct Programs {
     pub postgres_bin: PathBuf,
     /// bubblewrap; none when Pods are not sandboxed.
     pub bwrap: Option<PathBuf>,
+    /// The folder with the web client; none when it was not built.
+    pub web_dir: Option<PathBuf>,
 }
 
 /// The Codex CLI for Pods.
@@ -105,6 +107,7 @@ impl Programs {
         let postgres_bin = search.postgres(args.postgres_bin.as_deref());
         let bwrap =
             (!args.insecure_no_sandbox).then(|| search.bwrap(args.bwrap.as_deref(), &codex));
+        let web_dir = search.web(args.web_dir.as_deref());
         search.finish()?;
         Ok(Self {
             local_cluster,
@@ -116,6 +119,7 @@ impl Programs {
             codex,
             postgres_bin,
             bwrap,
+            web_dir,
         })
     }
 }
@@ -213,6 +217,19 @@ impl Search {
         }
     }
 
+    fn web(&mut self, given: Option<&Path>) -> Option<PathBuf> {
+        let Some(folder) = given else {
+            return web_client_above(&self.folder);
+        };
+        if !folder.join("index.html").is_file() {
+            self.missing.push(format!(
+                "--web-dir {}: there is no index.html in it; build the web client with `make web`",
+                folder.display()
+            ));
+        }
+        Some(std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()))
+    }
+
     /// The distribution's bubblewrap comes first: where AppArmor limits user namespaces, that one has the profile.
     fn bwrap(&mut self, given: Option<&Path>, codex: &Codex) -> PathBuf {
         if let Some(path) = given {
@@ -247,6 +264,14 @@ fn node_modules_above(folder: &Path) -> Option<PathBuf> {
         .find(|modules| {
             modules.join("@openai").is_dir() || modules.join("@embedded-postgres").is_dir()
         })
+}
+
+/// The web client that was built in the nearest folder above this program, and not above the working directory, for the same reason.
+fn web_client_above(folder: &Path) -> Option<PathBuf> {
+    folder
+        .ancestors()
+        .map(|ancestor| ancestor.join("web/out"))
+        .find(|folder| folder.join("index.html").is_file())
 }
 
 /// `<folder>` when `program` is `<folder>/bin/codex` of the npm package.
@@ -324,6 +349,20 @@ mod tests {
         assert_eq!(
             single,
             [("/x/fake-codex".into(), "/opt/codex/bin/codex".to_owned())]
+        );
+    }
+
+    #[test]
+    fn only_a_web_client_that_was_built_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let programs = dir.path().join("target/debug");
+        fs::create_dir_all(&programs).unwrap();
+        fs::create_dir_all(dir.path().join("web/out")).unwrap();
+        assert_eq!(web_client_above(&programs), None);
+        fs::write(dir.path().join("web/out/index.html"), "").unwrap();
+        assert_eq!(
+            web_client_above(&programs),
+            Some(dir.path().join("web/out"))
         );
     }
 

@@ -251,8 +251,15 @@ struct Inner<'a> {
     details: Option<Value>,
 }
 
+/// Marks a response with an error status that is a page for people, and stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorPage;
+
 /// Gives an error its envelope; other responses pass.
 pub fn render(mut response: Response, request_id: &str) -> Response {
+    if response.extensions().get::<ErrorPage>().is_some() {
+        return response;
+    }
     let status = response.status();
     let pending = match response.extensions_mut().remove::<Pending>() {
         Some(pending) => pending,

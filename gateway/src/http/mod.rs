@@ -7,6 +7,7 @@ pub mod handlers;
 pub mod identity;
 pub mod limit;
 pub mod openapi;
+pub mod page_policy;
 pub mod pages;
 pub mod record;
 pub mod request;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::envelope;
 use super::limit::Slip;
+use super::page_policy::PAGE_POLICY;
 use crate::app::App;
 
 /// The header that carries the id of a request, both ways.
@@ -108,9 +109,6 @@ pub async fn secure(request: Request, next: Next) -> Response {
     response
 }
 
-/// Scripts and styles come from the gateway itself, none stand in the page.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-    connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// An answer of the API is no page, whatever a browser takes it for.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 

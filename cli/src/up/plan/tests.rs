@@ -26,6 +26,7 @@ fn with_plan(line: &[&str], demo: bool, check: impl FnOnce(&Plan<'_>, &Ports)) {
         codex: Codex::Program("/somewhere/fake-codex".into()),
         postgres_bin: bin("postgres"),
         bwrap: Some("/usr/bin/bwrap".into()),
+        web_dir: Some("/web".into()),
     };
     let args = Line::parse_from([&["up"], line].concat()).args;
     let ports = Ports::open(layout.ports_file());
@@ -49,6 +50,14 @@ fn value(spec: &ProcessSpec, name: &str) -> Option<String> {
 
 const PROXY: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 40_001);
+
+#[test]
+fn the_gateway_serves_the_web_client_that_was_built() {
+    with_plan(&[], true, |plan, _| {
+        let gateway = plan.gateway(PROXY, "/database-url".into());
+        assert_eq!(value(&gateway, "CODEX_WEB_DIR").unwrap(), "/web");
+    });
+}
 
 #[test]
 fn no_secret_stands_in_an_environment_or_on_a_command_line() {

@@ -1,50 +1,43 @@
+import type { components } from "./openapi.js";
+
+type Schemas = components["schemas"];
+
 /** The states of a task. The last three are final. */
-export type TaskState = "queued" | "running" | "completed" | "error" | "canceled";
+export type TaskState = Schemas["TaskState"];
 
 export const isFinal = (state: TaskState): boolean => state !== "queued" && state !== "running";
 
 /** Where a task stands. The present state comes first in every connection. */
 export interface StatusEvent {
   type: "status";
-  data: {
-    state: TaskState;
-    ts: string;
-    /** How many tasks are served before this one, and one. */
-    queue_position?: number;
-    /** A word for programs. */
-    reason?: string;
-    /** Words for people. */
-    message?: string;
-    exit_code?: number;
-    cancel_requested?: boolean;
-  };
+  data: Schemas["StatusData"];
 }
 
 /** A line of output. */
 export interface LogEvent {
   type: "log";
   id: number;
-  data: { line: string; ts: string; stream: "stdout" | "stderr"; from?: number };
+  data: Schemas["LogData"];
 }
 
 /** An event of Codex, or of the runner around it. */
 export interface ItemEvent {
   type: "item";
   id: number;
-  data: CodexEvent & { ts: string; from?: number };
+  data: CodexEvent & Pick<Schemas["ItemData"], "ts" | "from">;
 }
 
 /** Frames that are lost for good. */
 export interface GapEvent {
   type: "gap";
   id: number;
-  data: { count: number; from: number; ts?: string };
+  data: Schemas["GapData"];
 }
 
 /** The end; nothing comes after it. */
 export interface DoneEvent {
   type: "done";
-  data: { exit_code: number | null; state: TaskState; reason?: string; message?: string };
+  data: Schemas["DoneData"];
 }
 
 export type TaskEvent = StatusEvent | LogEvent | ItemEvent | GapEvent | DoneEvent;

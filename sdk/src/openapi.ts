@@ -1,0 +1,1554 @@
+// Generated from gateway/openapi.json by `npm run generate -w sdk`; do not edit.
+
+export interface paths {
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the audit log, newest first */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit log as NDJSON, newest first
+         * @description One `AuditEntry` a line. An export that ends early breaks the connection.
+         */
+        get: operations["export_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document as a page */
+        get: operations["get_reference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/docs/style.css": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How that page looks */
+        get: operations["get_reference_style"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document */
+        get: operations["get_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/repositories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the repositories
+         * @description What `cwd` may be.
+         */
+        get: operations["list_repositories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tasks, newest first
+         * @description Your own; administrators see everybody's.
+         */
+        get: operations["list_tasks"];
+        put?: never;
+        /**
+         * Submit a task
+         * @description Once this is answered with 201, the task is on record and will run. Send an `Idempotency-Key` to be able to repeat the request when the answer gets lost: the same key with the same body is the same task, with another body 409.
+         */
+        post: operations["create_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a task
+         * @description The record stays when the `CodexTask` and its Pod are gone.
+         */
+        get: operations["get_task"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a task
+         * @description Output until the end is kept.
+         */
+        delete: operations["cancel_task"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the log
+         * @description Everything up to now; of a finished task all of it.
+         */
+        get: operations["get_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}/patch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the patch
+         * @description What the task changed, for `git apply`. 404 while it has not ended, and when it changed nothing.
+         */
+        get: operations["get_patch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a task: server-sent events
+         * @description The present `status` comes first, then everything after the number that you name, then what happens, and `done` at the end. `event`, `id` and `data` are those of the schema `StreamEvent`. A comment every 15 seconds shows that the connection lives.
+         */
+        get: operations["stream_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a task: WebSocket
+         * @description Each message is one `StreamEvent` as JSON. Where the header `Authorization` cannot be set, offer the subprotocols `codex.events` and `bearer.` followed by the token.
+         */
+        get: operations["watch_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a user
+         * @description For administrators.
+         */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign in with a password */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign out
+         * @description Ends what came from the same sign-in. Access tokens run out by themselves.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get new tokens
+         * @description Each refresh token is good once; a second use ends everything that came from the same sign-in.
+         */
+        post: operations["refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process answers */
+        get: operations["healthz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counters for Prometheus */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the stores answer too */
+        get: operations["readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description An entry. */
+        AuditEntry: {
+            /** @description For example `task.create`. */
+            action: string;
+            /** @description An email address, or the name of a part of the system. */
+            actor: string;
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            id: number;
+            /** @description The address that the request came from. */
+            ip: string | null;
+            /** @description The id of the request, as in the log of the gateway. */
+            request_id: string | null;
+            /** @description `task:<id>`, `user:<id>` or `api_token:<id>`. */
+            target: string | null;
+            /**
+             * Format: uuid
+             * @description The user, where there is one.
+             */
+            user_id: string | null;
+        };
+        /** @description A page of entries. */
+        AuditPage: {
+            entries: components["schemas"]["AuditEntry"][];
+            /** @description Leads to the next page; `null` on the last. */
+            next_cursor: string | null;
+        };
+        /** @description The data of a `done` event. */
+        DoneData: {
+            /**
+             * Format: int32
+             * @description What Codex ended with, where it ended by itself.
+             */
+            exit_code: number | null;
+            message?: string | null;
+            reason?: string | null;
+            state: components["schemas"]["TaskState"];
+        };
+        /** @description The end: comes after everything else, and the stream ends with it. */
+        DoneEvent: {
+            data: components["schemas"]["DoneData"];
+            /** @enum {string} */
+            event: "done";
+        };
+        /** @description The form of every error. */
+        Error: {
+            error: {
+                /** @description A word for programs, for example `invalid_request`. */
+                code: string;
+                /** @description More for programs, for example the `field` that breaks a rule. */
+                details?: Record<string, never> | null;
+                /** @description What is wrong and what to do, for people. */
+                message: string;
+                /** @description Finds the request in the log of the gateway. */
+                request_id: string;
+            };
+        };
+        /** @description The data of a `gap` event. */
+        GapData: {
+            /**
+             * Format: int64
+             * @description How many frames are lost.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description The number of the first of them.
+             */
+            from: number;
+            /** Format: date-time */
+            ts?: string | null;
+        };
+        /** @description Frames that are lost for good. Nothing is lost where there is no such event. */
+        GapEvent: {
+            data: components["schemas"]["GapData"];
+            /** @enum {string} */
+            event: "gap";
+            /**
+             * Format: int64
+             * @description The number of the last frame that is lost.
+             */
+            id: number;
+        };
+        /** @description What a probe hears. */
+        Health: {
+            /** @description Where requests are counted: `memory`, `redis`, or `degraded` while Redis is away and each gateway counts for itself. */
+            rate_limits?: string | null;
+            /** @description `ok` or `ready`. */
+            status: string;
+        };
+        /**
+         * @description An event as `codex exec --json` prints it, with its time. Types that begin with `runner.` come from the runner. Further keys depend on the
+         *     type and on the version of Codex.
+         */
+        ItemData: {
+            /**
+             * Format: int64
+             * @description The number of the first frame, where there are several.
+             */
+            from?: number | null;
+            /**
+             * Format: date-time
+             * @description When the last frame of the event was written.
+             */
+            ts: string;
+            /** @description The kind of the event, for example `item.completed`. */
+            type?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An event of Codex. */
+        ItemEvent: {
+            data: components["schemas"]["ItemData"];
+            /** @enum {string} */
+            event: "item";
+            /**
+             * Format: int64
+             * @description The number of the last frame of the event; name it to resume.
+             */
+            id: number;
+        };
+        /** @description The data of a `log` event. */
+        LogData: {
+            /**
+             * Format: int64
+             * @description The number of the first frame of the line, where there are several.
+             */
+            from?: number | null;
+            line: string;
+            stream: components["schemas"]["OutputStream"];
+            /** Format: date-time */
+            ts: string;
+        };
+        /** @description A line of output. */
+        LogEvent: {
+            data: components["schemas"]["LogData"];
+            /** @enum {string} */
+            event: "log";
+            /**
+             * Format: int64
+             * @description The number of the last frame of the line; name it to resume.
+             */
+            id: number;
+        };
+        /** @description The body of a login. */
+        Login: {
+            email: string;
+            /** Format: password */
+            password: string;
+        };
+        /** @description The body of a new user. */
+        NewUser: {
+            /** Format: email */
+            email: string;
+            /** Format: password */
+            password: string;
+            role?: components["schemas"]["Role"];
+        };
+        /**
+         * @description Where a line was written.
+         * @enum {string}
+         */
+        OutputStream: "stdout" | "stderr";
+        /** @description The short answer to a request that made or changed a task. */
+        Receipt: {
+            /** @description Whether the end was asked for; left out when not. */
+            cancel_requested?: boolean;
+            status: components["schemas"]["TaskState"];
+            /** Format: uuid */
+            task_id: string;
+        };
+        /** @description The body of a refresh and of a logout. */
+        RefreshToken: {
+            refresh_token: string;
+        };
+        /** @description One entry, without where it comes from: that is nobody's business but the administrator's. */
+        Repository: {
+            /** @description Whether tasks without `cwd` work here. */
+            default: boolean;
+            description: string | null;
+            /** @description The model of tasks that name none. */
+            model: string | null;
+            name: string;
+            /** @description The folder, for `cwd`. */
+            path: string;
+            /**
+             * Format: int64
+             * @description The time limit of tasks that name none.
+             */
+            timeout_seconds: number | null;
+        };
+        /** @description The allow-list. */
+        RepositoryList: {
+            repositories: components["schemas"]["Repository"][];
+        };
+        /**
+         * @description What a user may do.
+         * @enum {string}
+         */
+        Role: "admin" | "user";
+        /** @description The data of a `status` event. */
+        StatusData: {
+            /** @description Whether somebody has asked for the end of the task; left out when not. */
+            cancel_requested?: boolean;
+            /** Format: int32 */
+            exit_code?: number | null;
+            message?: string | null;
+            /**
+             * Format: int64
+             * @description Place in the queue, from 1.
+             */
+            queue_position?: number | null;
+            /** @description One word for the outcome, or for why the task waits. */
+            reason?: string | null;
+            state: components["schemas"]["TaskState"];
+            /**
+             * Format: date-time
+             * @description When this state was reached.
+             */
+            ts: string;
+        };
+        /** @description The state of the task, whenever it changes. The present one comes first. */
+        StatusEvent: {
+            data: components["schemas"]["StatusData"];
+            /** @enum {string} */
+            event: "status";
+        };
+        /** @description One event of the stream of a task. */
+        StreamEvent: components["schemas"]["StatusEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["ItemEvent"] | components["schemas"]["GapEvent"] | components["schemas"]["DoneEvent"];
+        /** @description A task. */
+        Task: {
+            /** Format: date-time */
+            cancel_requested_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description The folder. */
+            cwd: string | null;
+            /** @description Environment variables; left out when there are none, and in lists. */
+            env?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int32
+             * @description What Codex ended with, where it ended by itself.
+             */
+            exit_code: number | null;
+            /** Format: date-time */
+            finished_at: string | null;
+            /**
+             * Format: int64
+             * @description The number of the last frame of the log; known at the end.
+             */
+            last_frame: number | null;
+            /** @description What happened, and what to do about it. */
+            message: string | null;
+            model: string | null;
+            /** @description Who asked: an email address, or what the `CodexTask` says. */
+            owner: string;
+            /** @description What Codex shall do; in a list only the beginning. */
+            prompt: string;
+            /** @description Whether `prompt` is only the beginning; left out when not. */
+            prompt_truncated?: boolean;
+            /**
+             * Format: int64
+             * @description Place in the queue, from 1; known while the task waits.
+             */
+            queue_position?: number | null;
+            /** @description One word for the outcome, or for why the task waits. */
+            reason: string | null;
+            /** @description The name of the repository that it is in. */
+            repository: string | null;
+            /** @description The name of the `CodexTask`, where it is not the id. */
+            resource_name?: string | null;
+            /** Format: date-time */
+            started_at: string | null;
+            status: components["schemas"]["TaskState"];
+            /** Format: uuid */
+            task_id: string;
+            /** @description The Codex thread. */
+            thread_id: string | null;
+            /** Format: int64 */
+            timeout_seconds: number | null;
+            /** @description Tokens of the thread, as Codex reports them. */
+            usage: Record<string, never> | null;
+        };
+        /** @description A page of tasks. */
+        TaskPage: {
+            /** Format: int64 */
+            limit: number;
+            /** @description Leads to the next page; `null` on the last. */
+            next_cursor: string | null;
+            /** Format: int64 */
+            offset: number;
+            tasks: components["schemas"]["Task"][];
+            /**
+             * Format: int64
+             * @description How many tasks the filters let through in all, counted up to 10,000.
+             */
+            total: number;
+            /** @description Whether there may be more than `total`; left out when not. */
+            total_is_more?: boolean;
+        };
+        /** @description The body of `POST /api/tasks`. */
+        TaskRequest: {
+            /** @description Absolute folder inside an allow-listed repository. Without it the default repository is taken, or the only one there is. */
+            cwd?: string | null;
+            /** @description Environment variables for Codex and its commands: at most 64. Names that steer the sandbox, the loader or git are refused. */
+            env?: {
+                [key: string]: string;
+            };
+            /** @description The model. */
+            model?: string | null;
+            /** @description What Codex shall do: at most 256 KiB of UTF-8, not only white space, no NUL. */
+            prompt: string;
+            /**
+             * Format: int64
+             * @description The time limit, in seconds. Without it that of the repository holds, or an hour.
+             */
+            timeout_seconds?: number | null;
+        };
+        /**
+         * @description The state of a task.
+         * @enum {string}
+         */
+        TaskState: "queued" | "running" | "completed" | "error" | "canceled";
+        /** @description The tokens of a session. */
+        Tokens: {
+            /** @description A JSON Web Token. */
+            access_token: string;
+            /**
+             * Format: int64
+             * @description For how many seconds the access token is good.
+             */
+            expires_in: number;
+            /** @description Good for one use. */
+            refresh_token: string;
+            /** @description `Bearer`. */
+            token_type: string;
+        };
+        /** @description A user. */
+        User: {
+            email: string;
+            /** Format: uuid */
+            id: string;
+            role: components["schemas"]["Role"];
+        };
+    };
+    responses: {
+        /** @description A mistake of the gateway; its log says more. */
+        Internal: {
+            headers: {
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description A rule is broken, and `details.field` names the field; or the request is not understood. */
+        Invalid: {
+            headers: {
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description There is no such thing, or it belongs to somebody else. */
+        NotFound: {
+            headers: {
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The body is longer than the gateway takes. */
+        TooLarge: {
+            headers: {
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description Too many requests, logins, tasks or streams; `code` says which. */
+        TooMany: {
+            headers: {
+                /** @description After how many seconds to try again. */
+                "Retry-After"?: number;
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The body of the request did not arrive in time. */
+        TooSlow: {
+            headers: {
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description Nobody is signed in, or the token is not good any more. */
+        Unauthenticated: {
+            headers: {
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description A store that is needed is away, and `details.store` names it; or the gateway took too long. */
+        Unavailable: {
+            headers: {
+                /** @description After how many seconds to try again. */
+                "Retry-After"?: number;
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The body is not JSON, or does not say so. */
+        UnsupportedMediaType: {
+            headers: {
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The body is JSON of another form: a field is missing, unknown or of the wrong type. */
+        WrongShape: {
+            headers: {
+                /** @description The id of the request, as in the log. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description Only what this actor did: an email address, or the name of a part of the system. */
+                actor?: string;
+                /** @description Only this action, for example `task.create`. */
+                action?: string;
+                /** @description Only what was done to this: `task:<id>`, `user:<id>` or `api_token:<id>`. */
+                target?: string;
+                /** @description Not older than this. */
+                from?: string;
+                /** @description Older than this. */
+                to?: string;
+                /** @description How many entries to answer with. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            /** @description You are no administrator. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    export_audit: {
+        parameters: {
+            query?: {
+                /** @description Only what this actor did: an email address, or the name of a part of the system. */
+                actor?: string;
+                /** @description Only this action, for example `task.create`. */
+                action?: string;
+                /** @description Only what was done to this: `task:<id>`, `user:<id>` or `api_token:<id>`. */
+                target?: string;
+                /** @description Not older than this. */
+                from?: string;
+                /** @description Older than this. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            /** @description You are no administrator. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_reference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_reference_style: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css; charset=utf-8": string;
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_repositories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepositoryList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_tasks: {
+        parameters: {
+            query?: {
+                /** @description How many of the newest to skip. */
+                offset?: number;
+                /** @description How many to answer with. */
+                limit?: number;
+                /** @description Only those in this state. */
+                status?: components["schemas"]["TaskState"];
+                /** @description Only those whose prompt, repository, owner or id has this text. */
+                q?: string;
+                /** @description Only those in this repository. */
+                repository?: string;
+                /** @description Only those that were accepted then or later. */
+                from?: string;
+                /** @description Only those that were accepted before. */
+                to?: string;
+                /** @description The `next_cursor` of the page before, instead of `offset`: as fast on the last page as on the first, and not confused by new tasks. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters of your choice. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description `true` when the task had been accepted before. */
+                    "Idempotency-Replayed"?: string | null;
+                    /** @description The path of the task. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            408: components["responses"]["TooSlow"];
+            /** @description The `Idempotency-Key` was used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["WrongShape"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag` that you have: 304 when it is still the present one. */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description The id of a task, in lower case. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Changes with the task. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The task is as you know it. */
+            304: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancel_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a task, in lower case. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The task has ended: it had not started. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description The task is about to end. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            /** @description The task had ended before. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_log: {
+        parameters: {
+            query?: {
+                /** @description `text`, unless told: lines; `ndjson`: one object for each line or event, with its number. */
+                format?: "text" | "ndjson";
+            };
+            header?: never;
+            path: {
+                /** @description The id of a task, in lower case. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a task, in lower case. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Whether the patch was too long to be kept whole. */
+                    "X-Codex-Patch-Truncated"?: boolean;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/x-diff; charset=utf-8": string;
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    stream_task: {
+        parameters: {
+            query?: {
+                /** @description The `id` of the last event that was received: the stream goes on after it. */
+                after?: number;
+                /** @description `typed`, unless told: events of Codex as `item`, lines as `log`; `raw`: everything as `log`. */
+                view?: "typed" | "raw";
+                /** @description `fast`, unless told: events come at most every 10 ms; `ui`: every 50 ms. */
+                pace?: "fast" | "ui";
+            };
+            header?: {
+                /** @description As `after`, which it overrides: browsers send it when they connect again. */
+                "Last-Event-ID"?: number | null;
+            };
+            path: {
+                /** @description The id of a task, in lower case. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream of `StreamEvent`s */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    watch_task: {
+        parameters: {
+            query?: {
+                /** @description The `id` of the last event that was received: the stream goes on after it. */
+                after?: number;
+                /** @description `typed`, unless told: events of Codex as `item`, lines as `log`; `raw`: everything as `log`. */
+                view?: "typed" | "raw";
+                /** @description `fast`, unless told: events come at most every 10 ms; `ui`: every 50 ms. */
+                pace?: "fast" | "ui";
+            };
+            header?: never;
+            path: {
+                /** @description The id of a task, in lower case. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection speaks WebSocket; each message is a `StreamEvent`. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            /** @description You are no administrator. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            /** @description There is a user with this address already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["WrongShape"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            /** @description Address or password is wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["WrongShape"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshToken"];
+            };
+        };
+        responses: {
+            /** @description Also for a token that is unknown. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["WrongShape"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshToken"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            /** @description The token is unknown, used, revoked or too old. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["WrongShape"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    healthz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; version=0.0.4; charset=utf-8": string;
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    readyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+}

@@ -24,18 +24,30 @@ node_modules/.workspaces: package-lock.json $(wildcard */package.json)
 build: deps ## Build every program
 	$(CARGO) build --locked --workspace --bins
 
+# Where the web client is built from; what is made of it is left out.
+WEB_SOURCES := $(shell find sdk/src web/app web/src web/public web/scripts web/package.json web/tsconfig.json web/next.config.ts web/postcss.config.mjs -type f 2>/dev/null)
+
+.PHONY: web
+web: web/out/.built ## Build the web client
+web/out/.built: node_modules/.workspaces $(WEB_SOURCES)
+	npm run build -w sdk
+	NEXT_TELEMETRY_DISABLED=1 npm run build -w web
+	@touch $@
+
+# The web client takes less time than the programs, so it is built beside them.
 .PHONY: up
-up: build ## Run everything on this machine; pass options with UP_ARGS="--repository PATH"
+up: node_modules/.workspaces ## Run everything on this machine; pass options with UP_ARGS="--repository PATH"
+	$(MAKE) --no-print-directory -j2 build web
 	target/debug/codex-remote up $(UP_ARGS)
 
 .PHONY: test
-test: node_modules/.workspaces build test-tools ## Run all tests, end to end ones included
+test: node_modules/.workspaces build web test-tools ## Run all tests, end to end ones included
 	$(CARGO) test --locked --workspace --doc
 	CODEX_REQUIRE_STACK=1 $(CARGO) test --locked --workspace --all-targets
 	npm test --workspaces
 
 .PHONY: test-js
-test-js: node_modules/.workspaces build ## Run the tests of the TypeScript parts, against the real stack
+test-js: node_modules/.workspaces build web test-tools ## Run the tests of the TypeScript parts, against the real stack
 	npm test --workspaces
 
 .PHONY: e2e
@@ -43,7 +55,7 @@ e2e: build test-tools ## Run only the end-to-end scenarios
 	$(CARGO) test --locked -p codex-e2e
 
 .PHONY: test-tools
-test-tools: ## Install what the tests need beyond `make deps` (kubectl, where there is none)
+test-tools: ## Install what the tests need beyond `make deps` (kubectl, a browser)
 	scripts/install-test-tools
 
 .PHONY: bench
@@ -65,9 +77,10 @@ fmt: ## Format the code
 	$(CARGO) fmt --all
 
 .PHONY: generate
-generate: ## Write the generated files again
+generate: node_modules/.workspaces ## Write the generated files again
 	$(CARGO) run --locked -q -p codex-crds --bin crdgen > crds/generated/crds.yaml
 	$(CARGO) run --locked -q -p codex-gateway --bin gateway-openapi > gateway/openapi.json
+	npm run generate -w sdk
 
 .PHONY: audit
 audit: ## Check licenses, sources and known vulnerabilities of the dependencies (needs cargo-deny)

@@ -1,0 +1,21 @@
+import { defineConfig } from "@playwright/test";
+
+/** The browser of the machine: nothing is downloaded. */
+const executablePath = process.env["CODEX_CHROMIUM"] ?? "/usr/bin/chromium";
+
+export default defineConfig({
+  testDir: "tests",
+  outputDir: "../../target/browser",
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
+  workers: 1,
+  forbidOnly: true,
+  reporter: [["list"]],
+  use: {
+    launchOptions: { executablePath, args: ["--disable-gpu"] },
+    viewport: { width: 1280, height: 800 },
+    locale: "en-GB",
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+  },
+});

@@ -1,0 +1,59 @@
+"use client";
+
+import clsx from "clsx";
+import { type ReactNode, memo } from "react";
+
+import { clockTime, count } from "@/lib/format";
+import { type Row, isProblem } from "@/lib/live/rows";
+import { t } from "@/strings";
+import { Item, itemName } from "./items";
+import { OutputLines } from "./output-lines";
+
+/** One row; drawn again only when the row is another one. */
+export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: Row; isMarked: boolean }) {
+  return (
+    <article id={`f${row.id}`} className={clsx("card px-3 py-2", isProblem(row) && "border-bad", isMarked && "outline-2 outline-accent")} data-kind={row.kind === "item" ? row.item.type : row.kind}>
+      <header className="mb-1 flex items-center gap-2 text-xs text-soft">
+        <h3 className={clsx("font-semibold", isProblem(row) && "text-bad")}>{nameOf(row)}</h3>
+        {row.kind === "item" && row.isOpen && <span className="breathing text-busy">{t.log.running}</span>}
+        <a className="ml-auto font-mono hover:underline" href={`#f${row.id}`} title={t.log.link}>
+          #{row.id}
+        </a>
+        <time className="font-mono" dateTime={row.ts}>
+          {clockTime(row.ts)}
+        </time>
+      </header>
+      {bodyOf(row)}
+    </article>
+  );
+});
+
+function nameOf(row: Row): string {
+  switch (row.kind) {
+    case "item":
+      return itemName(row.item);
+    case "output":
+      return t.log.output(row.lines.length);
+    case "error":
+      return row.isFinal ? t.log.failedTurn : t.log.trouble;
+    case "note":
+      return t.log.warning;
+    case "gap":
+      return t.log.gap(count(row.count));
+  }
+}
+
+function bodyOf(row: Row): ReactNode {
+  switch (row.kind) {
+    case "item":
+      return <Item item={row.item} />;
+    case "output":
+      return <OutputLines lines={row.lines.map((line) => line.text)} />;
+    case "error":
+      return <p className="text-sm whitespace-pre-wrap">{row.message}</p>;
+    case "note":
+      return <p className="text-sm whitespace-pre-wrap">{row.text}</p>;
+    case "gap":
+      return null;
+  }
+}

@@ -1,0 +1,135 @@
+"use client";
+
+import { APIError, type NewTask, type Repository } from "@codex-remote/sdk";
+import { useRouter } from "next/navigation";
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+
+import { takeDraft, useDraft } from "@/lib/draft";
+import { useCreateTask, useRepositories } from "@/lib/queries";
+import { changeSettings, useSettings } from "@/lib/settings";
+import { t } from "@/strings";
+import { Problem } from "../ui/notice";
+import { EnvFields, type Variable, envOf } from "./env-fields";
+
+/** The minutes that a task has where nothing else is said. */
+const DEFAULT_MINUTES = 60;
+
+export function Composer() {
+  const router = useRouter();
+  const settings = useSettings();
+  const repositories = useRepositories();
+  const create = useCreateTask();
+  const [prompt, setPrompt] = useDraft();
+  const [folder, setFolder] = useState("");
+  const [variables, setVariables] = useState<Variable[]>([]);
+  const form = useRef<HTMLFormElement>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => field.current?.focus(), []);
+
+  const known = repositories.data ?? [];
+  const repository = chosen(known, settings.repository);
+  const wrong = create.error instanceof APIError ? create.error.field : null;
+
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (create.isPending || !prompt.trim()) return;
+    const task: NewTask = {
+      prompt,
+      cwd: repository && [repository.path, ...folder.split("/")].filter(Boolean).join("/"),
+      env: envOf(variables),
+      model: settings.model.trim() || undefined,
+      timeout_seconds: settings.minutes ? Math.round(Number(settings.minutes) * 60) : undefined,
+    };
+    create.mutate(task, {
+      onSuccess: ({ task_id: id }) => {
+        takeDraft();
+        router.push(`/task/?id=${id}`);
+      },
+    });
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.current?.requestSubmit();
+  };
+
+  return (
+    <form ref={form} className="card grid gap-3 p-4" onSubmit={submit} onKeyDown={onKeyDown} aria-labelledby="composer-title">
+      <h1 id="composer-title" className="sr-only">
+        {t.composer.title}
+      </h1>
+      {create.error && <Problem error={create.error} />}
+      {repositories.data?.length === 0 && <p className="text-sm text-warn">{t.composer.noRepositories}</p>}
+      <label>
+        <span className="label">{t.composer.prompt}</span>
+        <textarea
+          ref={field}
+          className="field block max-h-96 min-h-28 [field-sizing:content]"
+          value={prompt}
+          onChange={(event) => setPrompt(event.target.value)}
+          placeholder={t.composer.placeholder}
+          aria-invalid={wrong === "prompt"}
+          required
+        />
+      </label>
+      <div className="flex flex-wrap items-end gap-3">
+        <label className="min-w-48 flex-1">
+          <span className="label">{t.composer.repository}</span>
+          <select
+            className="field"
+            value={repository?.path ?? ""}
+            onChange={(event) => changeSettings({ repository: event.target.value })}
+            aria-invalid={wrong === "cwd"}
+            disabled={known.length === 0}
+          >
+            {known.map(({ name, path, description }) => (
+              <option key={path} value={path} title={description ?? path}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button className="button button-primary" type="submit" disabled={create.isPending || !prompt.trim()} title={t.composer.shortcut}>
+          {create.isPending ? t.composer.submitting : t.composer.submit}
+        </button>
+      </div>
+      <details className="text-sm">
+        <summary className="w-fit text-soft">{t.composer.options}</summary>
+        <div className="mt-3 grid gap-3 sm:grid-cols-3">
+          <label>
+            <span className="label">{t.composer.folder}</span>
+            <input className="field" value={folder} onChange={(event) => setFolder(event.target.value)} placeholder={t.composer.folderHint} aria-invalid={wrong === "cwd"} />
+          </label>
+          <label>
+            <span className="label">{t.composer.model}</span>
+            <input
+              className="field"
+              value={settings.model}
+              onChange={(event) => changeSettings({ model: event.target.value })}
+              placeholder={repository?.model ?? t.composer.modelHint}
+              aria-invalid={wrong === "model"}
+              autoComplete="off"
+            />
+          </label>
+          <label>
+            <span className="label">{t.composer.minutes}</span>
+            <input
+              className="field"
+              type="number"
+              min={1}
+              max={1440}
+              value={settings.minutes}
+              onChange={(event) => changeSettings({ minutes: event.target.value })}
+              placeholder={t.composer.minutesHint(repository?.timeout_seconds ? Math.round(repository.timeout_seconds / 60) : DEFAULT_MINUTES)}
+              aria-invalid={wrong === "timeout_seconds"}
+            />
+          </label>
+          <EnvFields variables={variables} onChange={setVariables} isInvalid={wrong === "env"} />
+        </div>
+      </details>
+    </form>
+  );
+}
+
+/** What was chosen the last time, if it is still there. */
+function chosen(known: Repository[], path: string): Repository | undefined {
+  return known.find((repository) => repository.path === path) ?? known.find((repository) => repository.default) ?? known[0];
+}

@@ -1,0 +1,82 @@
+"use client";
+
+import { type Task, type TaskState, isFinal } from "@codex-remote/sdk";
+import { useRouter } from "next/navigation";
+
+import { writeDraft } from "@/lib/draft";
+import { count, duration, firstLine, short } from "@/lib/format";
+import type { LiveView } from "@/lib/live/live-task";
+import { useNow } from "@/lib/use-now";
+import { t } from "@/strings";
+import { ConnectionChip } from "../live/connection-chip";
+import { StateBadge } from "../ui/state-badge";
+import { CancelButton } from "./cancel-button";
+
+export function TaskHeader({ task, state, live }: { task: Task; state: TaskState; live: LiveView }) {
+  const router = useRouter();
+  const isOver = isFinal(state);
+  const again = () => {
+    writeDraft(task.prompt);
+    router.push("/");
+  };
+  const reason = live.done ?? live.status;
+  const message = reason?.message ?? task.message;
+  return (
+    <header className="grid grid-cols-[minmax(0,1fr)] gap-2 pb-3">
+      <div className="flex items-start gap-3">
+        <h1 className="min-w-0 flex-1 truncate text-lg font-semibold" title={firstLine(task.prompt)}>
+          {firstLine(task.prompt)}
+        </h1>
+        {!isOver && <CancelButton id={task.task_id} isAsked={Boolean(live.status?.cancel_requested ?? task.cancel_requested_at)} />}
+        {isOver && !task.prompt_truncated && (
+          <button className="button" type="button" onClick={again}>
+            {t.task.again}
+          </button>
+        )}
+      </div>
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-1 text-sm text-soft">
+        <StateBadge state={state} />
+        {state === "queued" && live.status?.queue_position && <span>{t.task.position(live.status.queue_position)}</span>}
+        <ConnectionChip connection={live.connection} />
+        <Elapsed task={task} isOver={isOver} />
+        <Tokens task={task} live={live} />
+        {task.repository && <span>{task.repository}</span>}
+        {task.model && <span>{task.model}</span>}
+        {isOver && task.exit_code !== null && (
+          <span>
+            {t.task.exit} {task.exit_code}
+          </span>
+        )}
+      </div>
+      {isOver && state !== "completed" && message && (
+        <p className="rounded-md bg-bad-ground px-3 py-2 text-sm" role="status">
+          {reason?.reason && <strong className="text-bad">{reason.reason}: </strong>}
+          {message}
+        </p>
+      )}
+    </header>
+  );
+}
+
+function Elapsed({ task, isOver }: { task: Task; isOver: boolean }) {
+  const now = useNow(!isOver && task.started_at !== null);
+  if (!task.started_at) return null;
+  const end = task.finished_at ? Date.parse(task.finished_at) : now;
+  return (
+    <span>
+      {t.task.elapsed} <span className="tabular-nums">{duration((end - Date.parse(task.started_at)) / 1000)}</span>
+    </span>
+  );
+}
+
+function Tokens({ task, live }: { task: Task; live: LiveView }) {
+  const usage = live.timeline.usage ?? task.usage;
+  if (!usage) return null;
+  const detail = t.task.tokensDetail(count(usage.input_tokens), count(usage.cached_input_tokens), count(usage.output_tokens));
+  return (
+    <span title={detail}>
+      {t.task.tokens} <span aria-hidden>{short(usage.input_tokens + usage.output_tokens)}</span>
+      <span className="sr-only">{detail}</span>
+    </span>
+  );
+}

@@ -1,0 +1,118 @@
+"use client";
+
+import type { Task, TaskState } from "@codex-remote/sdk";
+import Link from "next/link";
+import { useDeferredValue, useEffect, useRef, useState } from "react";
+
+import { ago, firstLine, moment } from "@/lib/format";
+import { type Filter, flat, useTasks } from "@/lib/queries";
+import { t } from "@/strings";
+import { Notice, Problem } from "../ui/notice";
+import { StateBadge } from "../ui/state-badge";
+
+const none: Filter = { status: "", q: "" };
+
+export function TaskList() {
+  const [filter, setFilter] = useState(none);
+  const typed = useDeferredValue(filter);
+  const query = useTasks(typed);
+  const tasks = flat(query.data?.pages);
+  const total = query.data?.pages.at(-1)?.total ?? 0;
+  const isFiltered = filter.status !== "" || filter.q !== "";
+  return (
+    <section aria-labelledby="tasks-title">
+      <div className="mb-3 flex flex-wrap items-center gap-3">
+        <h2 id="tasks-title" className="mr-auto text-lg font-semibold">
+          {t.list.title} {query.data && <span className="text-sm font-normal text-soft">{t.list.total(tasks.length, total)}</span>}
+        </h2>
+        <input
+          className="field sm:w-64"
+          type="search"
+          aria-label={t.list.search}
+          placeholder={t.list.searchHint}
+          value={filter.q}
+          onChange={(event) => setFilter({ ...filter, q: event.target.value })}
+        />
+        <select
+          className="field w-full sm:w-auto"
+          aria-label={t.list.state}
+          value={filter.status}
+          onChange={(event) => setFilter({ ...filter, status: event.target.value as TaskState | "" })}
+        >
+          <option value="">{t.list.all}</option>
+          {Object.entries(t.states).map(([state, name]) => (
+            <option key={state} value={state}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </div>
+      {query.error && <Problem title={t.list.failed} error={query.error} onRetry={() => void query.refetch()} />}
+      {query.isPending && <Skeleton />}
+      {query.data && tasks.length === 0 && !isFiltered && <Notice title={t.list.empty} text={t.list.emptyText} />}
+      {query.data && tasks.length === 0 && isFiltered && (
+        <Notice title={t.list.nothing} text={t.list.nothingText}>
+          <button className="button" type="button" onClick={() => setFilter(none)}>
+            {t.list.clear}
+          </button>
+        </Notice>
+      )}
+      {tasks.length > 0 && (
+        <ul className="card divide-y divide-line">
+          {tasks.map((task) => (
+            <Entry key={task.task_id} task={task} />
+          ))}
+        </ul>
+      )}
+      {query.hasNextPage && <More key={tasks.length} onSeen={() => void query.fetchNextPage()} />}
+    </section>
+  );
+}
+
+function Entry({ task }: { task: Task }) {
+  return (
+    <li>
+      <Link href={`/task/?id=${task.task_id}`} className="grid grid-cols-[1fr_auto] items-center gap-x-3 gap-y-1 px-4 py-3 hover:bg-sunken">
+        <span className="truncate font-medium">{firstLine(task.prompt)}</span>
+        <StateBadge state={task.status} />
+        <span className="truncate text-sm text-soft">
+          {[task.repository, task.status === "error" ? (task.reason ?? task.message) : null, task.owner].filter(Boolean).join(" · ")}
+        </span>
+        <time className="text-sm whitespace-nowrap text-soft" dateTime={task.created_at} title={moment(task.created_at)}>
+          {ago(task.created_at)}
+        </time>
+      </Link>
+    </li>
+  );
+}
+
+/** Loads more when it comes into sight. */
+function More({ onSeen }: { onSeen: () => void }) {
+  const mark = useRef<HTMLButtonElement>(null);
+  const seen = useRef(onSeen);
+  seen.current = onSeen;
+  useEffect(() => {
+    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && seen.current(), { rootMargin: "400px" });
+    if (mark.current) observer.observe(mark.current);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <button ref={mark} className="button button-quiet mx-auto mt-3 flex" type="button" onClick={onSeen}>
+      {t.list.more}
+    </button>
+  );
+}
+
+function Skeleton() {
+  return (
+    <div className="card divide-y divide-line" role="status">
+      <span className="sr-only">{t.loading}</span>
+      {Array.from({ length: 5 }, (_, row) => (
+        <div key={row} className="breathing grid gap-2 px-4 py-3">
+          <div className="h-4 w-2/3 rounded bg-sunken" />
+          <div className="h-3 w-1/3 rounded bg-sunken" />
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,29 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState, useSyncExternalStore } from "react";
+
+import { client } from "../client";
+import { keys } from "../queries";
+import { readSettings } from "../settings";
+import { LiveTask, type LiveView } from "./live-task";
+
+const nothing = () => () => {};
+
+/** Watches a task for as long as the page shows it; `null` until that has begun. */
+export function useLiveTask(id: string): LiveView | null {
+  const queries = useQueryClient();
+  const [live, setLive] = useState<LiveTask | null>(null);
+  useEffect(() => {
+    const task = new LiveTask(client(), id, readSettings().bufferLines);
+    setLive(task);
+    return () => {
+      task.close();
+      setLive(null);
+    };
+  }, [id]);
+  const view = useSyncExternalStore(live?.subscribe ?? nothing, live?.view ?? (() => null), () => null);
+  const state = view?.done?.state ?? view?.status?.state;
+  useEffect(() => {
+    if (state) void queries.invalidateQueries({ queryKey: keys.task(id) });
+  }, [queries, id, state]);
+  return view;
+}

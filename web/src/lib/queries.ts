@@ -1,0 +1,99 @@
+import { APIError, AuthenticationError, type NewTask, NotFoundError, type Task, type TaskPage, type TaskState } from "@codex-remote/sdk";
+import { QueryClient, keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+
+import { client } from "./client";
+
+export interface Filter {
+  status: TaskState | "";
+  q: string;
+}
+
+/** All keys, so that what one part writes another one finds. */
+export const keys = {
+  tasks: ["tasks"] as const,
+  list: (filter: Filter) => ["tasks", "list", filter] as const,
+  task: (id: string) => ["tasks", "one", id] as const,
+  patch: (id: string) => ["tasks", "patch", id] as const,
+  repositories: ["repositories"] as const,
+};
+
+const PAGE = 50;
+/** How often the list is read again while it is looked at, in milliseconds. */
+const REFRESH = 5_000;
+
+export function newQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        // The client tries again by itself; here only what has been given up is counted.
+        retry: (count, error) => !(error instanceof APIError) && count < 1,
+        staleTime: 2_000,
+        // Without a network, old data is better than a spinner; requests fail by themselves.
+        networkMode: "always",
+      },
+      mutations: { networkMode: "always" },
+    },
+  });
+}
+
+export function useTasks(filter: Filter) {
+  return useInfiniteQuery({
+    queryKey: keys.list(filter),
+    queryFn: ({ pageParam, signal }) =>
+      client().tasks.list({ offset: pageParam, limit: PAGE, status: filter.status || undefined, q: filter.q || undefined }, { signal }),
+    initialPageParam: 0,
+    getNextPageParam: (last: TaskPage) => {
+      const next = last.offset + last.tasks.length;
+      return last.tasks.length > 0 && next < last.total ? next : undefined;
+    },
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => (state.error instanceof AuthenticationError ? false : REFRESH),
+  });
+}
+
+/** Pages move when new tasks arrive in between, so a task may be on two of them. */
+export function flat(pages: TaskPage[] | undefined): Task[] {
+  const seen = new Map((pages ?? []).flatMap((page) => page.tasks).map((task) => [task.task_id, task]));
+  return [...seen.values()];
+}
+
+export function useTask(id: string) {
+  return useQuery({ queryKey: keys.task(id), queryFn: ({ signal }) => client().tasks.get(id, { signal }) });
+}
+
+export function useRepositories() {
+  return useQuery({ queryKey: keys.repositories, queryFn: ({ signal }) => client().repositories.list({ signal }), staleTime: 60_000 });
+}
+
+/** What a finished task changed; `null` when that is nothing. */
+export function usePatch(id: string, isFinal: boolean) {
+  return useQuery({
+    queryKey: keys.patch(id),
+    queryFn: async ({ signal }) => {
+      try {
+        return await client().tasks.patch(id, { signal });
+      } catch (error) {
+        if (error instanceof NotFoundError) return null;
+        throw error;
+      }
+    },
+    enabled: isFinal,
+    staleTime: Infinity,
+  });
+}
+
+export function useCreateTask() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (task: NewTask) => client().tasks.create(task),
+    onSuccess: () => queries.invalidateQueries({ queryKey: keys.tasks }),
+  });
+}
+
+export function useCancelTask(id: string) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: () => client().tasks.cancel(id),
+    onSettled: () => queries.invalidateQueries({ queryKey: keys.task(id) }),
+  });
+}

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use crate::domain::admission::Limits;
 use crate::domain::step::Patience;
+use crate::leader::LeaseOptions;
 use crate::spool::SpoolLimits;
 
 /// A live log that holds less than this could not take the largest batch of frames.
@@ -174,6 +175,22 @@ pub struct Config {
     /// Address for `/healthz`, `/readyz` and `/metrics`.
     #[arg(long, env = "CODEX_LISTEN", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+    /// Whether operators take turns: the holder of a Lease works, the others stand by. Without it only one may run.
+    #[arg(long, env = "CODEX_LEADER_ELECTION", default_value = "true", action = clap::ArgAction::Set,
+        value_parser = clap::builder::BoolishValueParser::new())]
+    pub leader_election: bool,
+    /// The name of the Lease, in the namespace of the tasks.
+    #[arg(long, env = "CODEX_LEASE_NAME", default_value = "codex-operator")]
+    pub lease_name: String,
+    /// Who this operator is, unlike any other at the same time: the name of its Pod. A process that starts again under the same name
+    /// goes on at once. [default: the name of the host, which in a Pod is the Pod's]
+    #[arg(long, env = "CODEX_IDENTITY")]
+    pub identity: Option<String>,
+    /// Seconds without a sign of life from the holder of the Lease after which another operator takes over. The holder stops by itself
+    /// after two thirds of them.
+    #[arg(long, env = "CODEX_LEASE_SECONDS", default_value_t = 15,
+        value_parser = clap::value_parser!(u32).range(3..=600))]
+    pub lease_seconds: u32,
 }
 
 impl Config {
@@ -203,6 +220,22 @@ impl Config {
             task: self.spool_task_bytes,
             total: self.spool_total_bytes,
         }
+    }
+
+    /// The Lease, where operators take turns.
+    #[must_use]
+    pub fn lease(&self) -> Option<LeaseOptions> {
+        let host = || {
+            rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned()
+        };
+        self.leader_election.then(|| LeaseOptions {
+            name: self.lease_name.clone(),
+            identity: self.identity.clone().unwrap_or_else(host),
+            duration: Duration::from_secs(self.lease_seconds.into()),
+        })
     }
 
     /// The times that decisions wait for.

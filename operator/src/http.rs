@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::leader::Leadership;
 use crate::metrics::Gauges;
 use crate::reconcile::Context;
 
@@ -20,8 +21,10 @@ use crate::reconcile::Context;
 pub struct Probes {
     /// What is counted.
     pub context: Arc<Context>,
-    /// Whether the caches are filled.
+    /// Whether the caches are filled, or another operator works.
     pub ready: watch::Receiver<bool>,
+    /// Whether this operator works.
+    pub leadership: Leadership,
 }
 
 /// Serves until `shutdown`.
@@ -52,8 +55,10 @@ async fn show_health() -> &'static str {
 }
 
 async fn show_readiness(State(probes): State<Probes>) -> impl IntoResponse {
-    if *probes.ready.borrow() {
+    if *probes.ready.borrow() && probes.leadership.holds() {
         (StatusCode::OK, "ready\n")
+    } else if *probes.ready.borrow() {
+        (StatusCode::OK, "standing by\n")
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -78,6 +83,7 @@ async fn show_metrics(State(probes): State<Probes>) -> impl IntoResponse {
         followers,
         archivers,
         spool_bytes: context.logs.spool_bytes(),
+        is_leader: probes.leadership.holds(),
     };
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],

@@ -3,7 +3,8 @@
 //! Watches (`informers`) fill caches and ask for passes over tasks. A pass ([`reconcile`]) looks at everything that is known
 //! about a task, lets [`domain::step`] decide what comes next, and does it; [`plan`] makes the objects. [`admission`] keeps the
 //! queue. Logs are read and archived outside of passes ([`follow`]), and [`spool`] keeps stores from
-//! holding that up. [`mod@run`] puts the parts together.
+//! holding that up. Of several operators only the leader does any of this ([`leader`]).
+//! [`mod@run`] puts the parts together.
 
 pub mod admission;
 pub mod checkpoint;
@@ -15,6 +16,7 @@ pub mod follow;
 mod http;
 mod informers;
 pub mod keys;
+pub mod leader;
 mod live;
 pub mod metrics;
 pub mod observe;

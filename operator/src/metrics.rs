@@ -80,6 +80,8 @@ pub struct Gauges {
     pub archivers: usize,
     /// What the spool has in files, in bytes.
     pub spool_bytes: u64,
+    /// Whether this operator works.
+    pub is_leader: bool,
 }
 
 /// Everything that is counted.
@@ -150,6 +152,11 @@ impl Metrics {
                 "codex_operator_spool_bytes",
                 "Frames in the files of the spool.",
                 usize::try_from(gauges.spool_bytes).unwrap_or(usize::MAX),
+            ),
+            (
+                "codex_operator_leader",
+                "1 where this operator works, 0 where it stands by.",
+                usize::from(gauges.is_leader),
             ),
         ] {
             head(&mut out, name, help, "gauge");

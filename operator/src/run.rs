@@ -1,7 +1,8 @@
 //! Puts the parts together.
 //!
-//! One operator runs at a time. Leader election has its place around [`run`]: everything that is written carries a version or a fixed
-//! name, so a second operator for a moment costs conflicts, not correctness.
+//! Of several operators only the holder of the Lease watches, decides and reads logs ([`leader`](crate::leader)). The others serve
+//! their probes and wait. One that loses the Lease ends, and stands by again when it is started anew: that is the surest way to stop
+//! everything. What it still writes costs conflicts, not correctness, because all that is written carries a version or a fixed name.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,11 +27,12 @@ use crate::events::EventSink;
 use crate::follow::{FollowTiming, LogStores, Logs};
 use crate::http::{self, Probes};
 use crate::keys::{Nonces, TokenSigner};
+use crate::leader::{Election, Leadership};
 use crate::metrics::Metrics;
 use crate::reconcile::{self, Context, Memories};
 use crate::spool::Spool;
 use crate::supervisor::Supervisor;
-use crate::{informers, live, preflight};
+use crate::{informers, leader, live, preflight};
 
 /// How many passes may be asked for before whoever asks has to wait.
 const QUEUE: usize = 4096;
@@ -101,6 +103,11 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
     let live = live::open_live(&config, &supervisor)?;
 
     let namespace = config.namespace.as_str();
+    let lease = config.lease();
+    let leadership = match &lease {
+        Some(_) => Leadership::none(),
+        None => Leadership::undisputed(),
+    };
     let metrics = Arc::new(Metrics::default());
     let spool = Spool::open(
         &config.spool_dir,
@@ -153,6 +160,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
             Probes {
                 context: Arc::clone(&context),
                 ready: readiness,
+                leadership: leadership.clone(),
             },
             shutdown.clone(),
         ),
@@ -161,10 +169,36 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         () = shutdown.cancelled() => return supervisor.run().await,
         () = preflight::wait(&client, namespace) => {}
     }
+    let mut announce = {
+        let mut ready = ready;
+        move || {
+            is_ready.send_replace(true);
+            if let Some(ready) = ready.take() {
+                // Nobody has to listen.
+                let _ = ready.send(Ready { listen });
+            }
+        }
+    };
+    if let Some(lease) = &lease {
+        let (client, leadership) = (client.clone(), leadership.clone());
+        let mut election = Election::new(client, namespace, lease.clone(), leadership);
+        tokio::select! {
+            () = shutdown.cancelled() => return supervisor.run().await,
+            () = stand_by(&mut election, &mut announce) => {}
+        }
+        let stop = shutdown.clone();
+        supervisor.spawn_vital("the hold on the lease", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = election.keep() => {}
+            }
+        });
+    }
 
     let work = Work {
         context: Arc::clone(&context),
         supervisor: supervisor.clone(),
+        leadership: leadership.clone(),
     };
     work.vital(
         "the watch of repositories",
@@ -184,40 +218,53 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         let _ = context.pods.wait_until_ready().await;
         let _ = context.tasks.wait_until_ready().await;
     };
-    tokio::select! {
-        () = shutdown.cancelled() => return supervisor.run().await,
-        () = filled => {}
-    }
-    let known = context.tasks.clone();
-    spool
-        .sweep(move |id| {
-            let all = known.state();
-            let task = all
-                .iter()
-                .find(|task| task.task_id().as_deref() == Some(id));
-            task.map(|task| task.phase().is_final())
-        })
-        .await;
-    let admission = Arc::clone(&context.admission);
-    let (all_tasks, limits) = (context.tasks.clone(), config.limits());
-    work.vital("the queue", async move {
-        admission
-            .run(all_tasks, limits, spool.pressure(), wake)
+    let is_filled = tokio::select! {
+        () = shutdown.cancelled() => false,
+        () = filled => true,
+    };
+    if is_filled {
+        let known = context.tasks.clone();
+        spool
+            .sweep(move |id| {
+                let all = known.state();
+                let task = all
+                    .iter()
+                    .find(|task| task.task_id().as_deref() == Some(id));
+                task.map(|task| task.phase().is_final())
+            })
             .await;
-    });
-    supervisor.spawn_vital("the controller", control(work, queue, shutdown.clone()));
-    is_ready.send_replace(true);
-    tracing::info!(namespace, %listen, "the operator is ready");
-    if let Some(ready) = ready {
-        // Nobody has to listen.
-        let _ = ready.send(Ready { listen });
+        let admission = Arc::clone(&context.admission);
+        let (all_tasks, limits) = (context.tasks.clone(), config.limits());
+        work.vital("the queue", async move {
+            admission
+                .run(all_tasks, limits, spool.pressure(), wake)
+                .await;
+        });
+        supervisor.spawn_vital("the controller", control(work, queue, shutdown));
+        tracing::info!(namespace, %listen, "the operator is ready");
+        announce();
     }
-    supervisor.run().await
+    let ended = supervisor.run().await;
+    if let Some(lease) = &lease
+        && leadership.holds()
+    {
+        leader::release(client, namespace, lease).await;
+    }
+    ended
+}
+
+/// Waits for this operator's turn. One that has to wait is as ready as it can be.
+async fn stand_by(election: &mut Election, announce: &mut (impl FnMut() + Send)) {
+    if !election.try_once().await {
+        announce();
+        election.acquire().await;
+    }
 }
 
 struct Work {
     context: Arc<Context>,
     supervisor: Supervisor,
+    leadership: Leadership,
 }
 
 impl Work {
@@ -242,8 +289,19 @@ async fn control(
     let queue = ReceiverStream::new(queue)
         .map(Ok::<_, Infallible>)
         .take_until(shutdown.clone().cancelled_owned());
+    let leadership = work.leadership.clone();
     let passes = applier(
-        |task, context| Box::pin(reconcile::reconcile(task, context)),
+        move |task, context| {
+            let may_work = leadership.holds();
+            Box::pin(async move {
+                if may_work {
+                    reconcile::reconcile(task, context).await
+                } else {
+                    // This operator was frozen, or is about to end.
+                    Ok(controller::Action::await_change())
+                }
+            })
+        },
         reconcile::retry,
         Arc::clone(&work.context),
         work.context.tasks.clone(),
@@ -268,7 +326,7 @@ async fn control(
         // An API that does not answer must not hold up the end; every step may be cut off anywhere.
         () = async {
             shutdown.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
+            tokio::time::sleep(DRAIN.min(work.leadership.remaining())).await;
         } => tracing::warn!("passes over tasks were cut off"),
     }
 }

@@ -9,6 +9,7 @@ use kube::api::ListParams;
 use serde_json::json;
 use std::time::Instant;
 
+use crate::support::operator::fetch;
 use crate::support::{NAMESPACE, World, condition, eventually, lines, whole};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,14 +189,4 @@ async fn probes_and_metrics_answer() {
     assert!(fetch(address, "/readyz").await.contains("200 OK"));
     assert!(fetch(address, "/healthz").await.contains("200 OK"));
     operator.stop();
-}
-
-async fn fetch(address: std::net::SocketAddr, path: &str) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut text = String::new();
-    socket.read_to_string(&mut text).await.unwrap();
-    text
 }

@@ -9,6 +9,7 @@ mod support;
 
 mod archive;
 mod cancel;
+mod leases;
 mod lifecycle;
 mod logs;
 mod outcomes;

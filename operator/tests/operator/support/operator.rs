@@ -44,7 +44,10 @@ impl Setup {
         Self {
             folder,
             kubeconfig: kubeconfig.to_owned(),
-            flags: vec!["--allow-host-path=true".into()],
+            flags: vec![
+                "--allow-host-path=true".into(),
+                "--leader-election=false".into(),
+            ],
             redis: None,
             timing: FollowTiming {
                 first_pause: Duration::from_millis(10),
@@ -194,6 +197,15 @@ impl Operator {
         text
     }
 
+    /// Waits until it ends by itself.
+    pub fn ended(mut self) -> Result<(), codex_operator::Error> {
+        let result = self.done.recv_timeout(PATIENCE).expect("the operator ends");
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        result
+    }
+
     /// The address of the probes; waits until the operator is ready.
     pub fn listen(&self) -> std::net::SocketAddr {
         self.ready
@@ -209,6 +221,17 @@ impl Drop for Operator {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Asks the probes.
+pub async fn fetch(address: std::net::SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).await.unwrap();
+    text
 }
 
 struct StopAt {

@@ -57,6 +57,9 @@ pub struct UpArgs {
     /// where the AWS tools find them. [default: a folder in --data]
     #[arg(long, env = "CODEX_ARCHIVE", value_name = "LOCATION")]
     pub archive: Option<String>,
+    /// Let the operator take a Lease before it works, so that further ones may stand by in the same cluster.
+    #[arg(long, requires = "redis")]
+    pub leader_election: bool,
     /// How many tasks run at once.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub max_running: u32,

@@ -26,6 +26,10 @@ pub const POD_PROXY_IN_POD: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 /// The model that the demo model plays: Codex offers it its tools in the plainest form.
 const DEMO_MODEL: &str = "gpt-5.5";
+/// The operator's name among those that take turns. It is kept, so that an operator that was killed goes on at once.
+const OPERATOR_IDENTITY: &str = "up";
+/// After how many seconds of silence another operator takes over: the API server is on the same machine.
+const LEASE_SECONDS: u32 = 5;
 /// Access tokens last this long, in seconds: half a day of work on one's own machine.
 const ACCESS_TOKEN_SECONDS: u32 = 12 * 60 * 60;
 /// Variables that change where and how a program reaches the internet. Only what calls the real model gets them.
@@ -201,6 +205,12 @@ impl Plan<'_> {
             ),
             ("CODEX_SPOOL_DIR", self.layout.root().join("spool").into()),
             ("CODEX_ALLOW_HOST_PATH", "true".into()),
+            (
+                "CODEX_LEADER_ELECTION",
+                self.args.leader_election.to_string().into(),
+            ),
+            ("CODEX_IDENTITY", OPERATOR_IDENTITY.into()),
+            ("CODEX_LEASE_SECONDS", LEASE_SECONDS.to_string().into()),
             (
                 "CODEX_MAX_RUNNING",
                 self.args.max_running.to_string().into(),

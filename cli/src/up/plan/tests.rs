@@ -111,6 +111,27 @@ fn only_the_pod_proxy_knows_the_model_and_only_the_gateway_the_database() {
 }
 
 #[test]
+fn the_only_operator_needs_no_lease() {
+    with_plan(&[], true, |plan, ports| {
+        let operator = plan.operator(ports, PROXY);
+        assert_eq!(
+            value(&operator, "CODEX_LEADER_ELECTION").as_deref(),
+            Some("false")
+        );
+    });
+    let line = ["--redis", "redis://cache", "--leader-election"];
+    with_plan(&line, true, |plan, ports| {
+        let operator = plan.operator(ports, PROXY);
+        assert_eq!(
+            value(&operator, "CODEX_LEADER_ELECTION").as_deref(),
+            Some("true")
+        );
+    });
+    // Two operators that keep live logs in their own memory would show half of the tasks each.
+    assert!(Line::try_parse_from(["up", "--leader-election"]).is_err());
+}
+
+#[test]
 fn pods_reach_the_proxy_by_its_address_in_the_pod() {
     with_plan(&[], true, |plan, ports| {
         let operator = plan.operator(ports, PROXY);

@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub enum Manner {
     /// It reads what comes, and connects again when its connection breaks.
     Steady,
-    /// The same, but it leaves at random moments, up to this long after it came.
+    /// The same, but it leaves at random moments, up to this long after it came; longer where it saw nothing new the last time, so that
+    /// it gets on on a busy machine too.
     Restless(Duration),
     /// It reads one byte a second for this long; then it reads what comes.
     Slow(Duration),
@@ -58,12 +59,17 @@ pub async fn watch(task: &Task, manner: Manner) -> Result<Seen> {
         connections: 0,
         exit_code: None,
     };
+    let mut longest = match manner {
+        Manner::Restless(longest) => longest,
+        Manner::Steady | Manner::Slow(_) => PATIENCE,
+    };
     loop {
         if let Ok(stream) = connect(task, manner, begin, seen.digest.last()).await {
             seen.connections += 1;
+            let before = seen.digest.last();
             let leave = match manner {
-                Manner::Restless(longest) => longest.mul_f64(rand::random()),
-                Manner::Steady | Manner::Slow(_) => PATIENCE,
+                Manner::Restless(_) => longest.mul_f64(rand::random()),
+                Manner::Steady | Manner::Slow(_) => longest,
             };
             // Cut off between any two bytes: what was read of an event by then is lost, as on a broken connection.
             let read = tokio::time::timeout(leave, read(stream, &mut seen)).await;
@@ -73,6 +79,10 @@ pub async fn watch(task: &Task, manner: Manner) -> Result<Seen> {
             if let Ok(Err(error)) = read {
                 return Err(error.context(format!("task {}, {manner:?}", task.id)));
             }
+            longest = match manner {
+                Manner::Restless(longest) if seen.digest.last() > before => longest,
+                _ => (longest * 2).min(PATIENCE),
+            };
         }
         if begin.elapsed() > PATIENCE {
             let last = seen.digest.last();

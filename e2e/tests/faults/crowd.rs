@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 /// How long a slow client is slow: longer than any of the tasks takes.
 const SLOW: Duration = Duration::from_secs(8);
 /// How long a restless client stays at most.
-const STAY: Duration = Duration::from_millis(80);
+pub(crate) const STAY: Duration = Duration::from_millis(80);
 const RESTLESS: usize = 4;
 
 pub(crate) struct Crowd {
@@ -17,6 +17,14 @@ pub(crate) struct Crowd {
     guide: Transcript,
     messages: usize,
     clients: JoinSet<Result<Seen>>,
+}
+
+/// What was found out about a task and its crowd.
+pub(crate) struct Compared {
+    /// How often the clients connected, all together.
+    pub(crate) connections: u32,
+    /// What the runner wrote.
+    pub(crate) record: Record,
 }
 
 impl Crowd {
@@ -48,8 +56,7 @@ impl Crowd {
     }
 
     /// Waits for the end of the task and of all clients, and compares what they saw with what the runner wrote.
-    /// Answers with the number of their connections.
-    pub(crate) async fn compare(mut self, stores: &Stores) -> Result<u32> {
+    pub(crate) async fn compare(mut self, stores: &Stores) -> Result<Compared> {
         self.heard(usize::MAX).await?;
         ensure!(count(&self.guide) == self.messages, "{:#?}", self.guide);
         ensure!(
@@ -79,7 +86,10 @@ impl Crowd {
             seen.len() + 1,
             record.digest.hex()
         );
-        Ok(connections)
+        Ok(Compared {
+            connections,
+            record,
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod crowd;
 mod kills;
+mod leases;
+mod operator;
 mod options;
 mod outages;
 
@@ -15,10 +17,13 @@ use codex_e2e::suite::Suite;
 
 fn main() -> Result<ExitCode> {
     let stores = Arc::new(Stores::start()?);
-    let mut suite = Suite::start(stores.options())?;
+    let mut options = stores.options();
+    options.arguments.push("--leader-election".into());
+    let mut suite = Suite::start(options)?;
     options::add(&mut suite, &stores);
     kills::add(&mut suite, &stores);
     outages::add(&mut suite, &stores);
+    leases::add(&mut suite, &stores);
     // One after the other: each scenario pulls the floor from under the rest.
     suite.one_by_one();
     Ok(suite.run())

@@ -1,10 +1,11 @@
+import * as sso from "/sso.js";
 import { follow, problem } from "/stream.js";
 
 const POLL = 5000;
 const LOG_ENTRIES = 5000;
 const byId = (id) => document.getElementById(id);
 const view = Object.fromEntries(
-  ["login", "workspace", "logout", "notice", "submit", "tasks", "empty", "task", "state", "title", "reason", "connection", "log", "cancel"]
+  ["login", "workspace", "logout", "notice", "submit", "tasks", "empty", "task", "state", "title", "reason", "connection", "log", "cancel", "sso"]
     .map((id) => [id, byId(id)]),
 );
 
@@ -271,6 +272,21 @@ view.logout.addEventListener("click", () =>
   }),
 );
 
-addEventListener("hashchange", openFromAddress);
-document.addEventListener("visibilitychange", () => { if (!document.hidden && session) poll(); });
-show();
+view.sso.addEventListener("click", () => attempt(view.sso, sso.begin));
+
+/** The browser may come back from the identity provider; otherwise this finds out whether there is one. */
+async function start() {
+  await attempt(null, async () => {
+    const response = await sso.finish(post);
+    if (response && !response.ok) throw await problem(response);
+    if (response) setSession(await response.json());
+  });
+  show();
+  addEventListener("hashchange", openFromAddress);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && session) poll(); });
+  const name = await sso.provider();
+  if (name) view.sso.textContent = `Sign in with ${name}`;
+  view.sso.hidden = !name;
+}
+
+start();

@@ -11,8 +11,9 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::oidc::{OidcSettings, Provider};
 use crate::auth::password::Passwords;
-use crate::auth::throttle::Throttle;
+use crate::auth::revocation::Openings;
 use crate::auth::token::TokenKeys;
 use crate::cluster::repositories::Repositories;
 use crate::limits::{Limits, RateLimiter, RateSettings};
@@ -66,6 +67,8 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// How many days audit rows are kept; 0 keeps them for ever.
     pub audit_days: u32,
+    /// Another provider of sign-ins.
+    pub oidc: Option<OidcSettings>,
 }
 
 impl Default for Settings {
@@ -83,6 +86,7 @@ impl Default for Settings {
             tasks_per_user: 200,
             body_timeout: Duration::from_secs(15),
             audit_days: 0,
+            oidc: None,
         }
     }
 }
@@ -109,8 +113,10 @@ pub struct App {
     pub tokens: TokenKeys,
     /// Hashes and verifies passwords.
     pub passwords: Passwords,
-    /// Slows down whoever guesses passwords.
-    pub throttle: Throttle,
+    /// Another provider of sign-ins.
+    pub oidc: Option<Provider>,
+    /// What stays open after its request was answered.
+    pub openings: Openings,
     /// The allow-list, as Kubernetes last told it.
     pub repositories: Repositories,
     /// The states of the tasks that somebody watches.

@@ -12,10 +12,12 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::{Parts, Settings};
+use crate::auth::keys::KeySource;
 use crate::auth::token::TokenKeys;
 use crate::database;
 use crate::error::Error;
 use crate::limits::{Failing, Rate, RateLimiter, RateSettings, RedisLimiter};
+use crate::oidc_config::OidcConfig;
 
 /// The HTTP API of Codex Remote Runner.
 #[derive(Debug, clap::Parser)]
@@ -47,14 +49,22 @@ pub struct Config {
     /// from where the AWS tools look for them.
     #[arg(long, env = "CODEX_ARCHIVE")]
     pub archive: String,
-    /// The Ed25519 key that signs access tokens: PKCS #8 in PEM.
+    /// The Ed25519 key that signs access tokens: PKCS #8 in PEM. This or `CODEX_JWT_KEY_DIR` is required.
     #[arg(long, env = "CODEX_JWT_KEY_FILE")]
-    pub jwt_key_file: PathBuf,
+    pub jwt_key_file: Option<PathBuf>,
+    /// A folder of such keys, `*.pem`, that is read again when it changes. The last name signs, five minutes after its file was
+    /// written; all of them are accepted.
+    #[arg(
+        long,
+        env = "CODEX_JWT_KEY_DIR",
+        conflicts_with_all = ["jwt_key_file", "jwt_old_key_files"]
+    )]
+    pub jwt_key_dir: Option<PathBuf>,
     /// Former keys, whose tokens are still accepted.
     #[arg(long, env = "CODEX_JWT_OLD_KEY_FILES", value_delimiter = ',')]
     pub jwt_old_key_files: Vec<PathBuf>,
     /// How long an access token is good, in seconds.
-    #[arg(long, env = "CODEX_ACCESS_TOKEN_SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(10..=31_536_000))]
+    #[arg(long, env = "CODEX_ACCESS_TOKEN_SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(10..=2_592_000))]
     pub access_token_seconds: u64,
     /// The first administrator, made when there is no user at all.
     #[arg(long, env = "CODEX_ADMIN_EMAIL", requires = "admin_password_file")]
@@ -101,6 +111,9 @@ pub struct Config {
     /// How many days the audit log goes back, at least 30. 0 keeps it for ever.
     #[arg(long, env = "CODEX_AUDIT_DAYS", default_value_t = 0, value_parser = audit_days)]
     pub audit_days: u32,
+    /// Sign-in with another provider.
+    #[command(flatten)]
+    pub oidc: OidcConfig,
 }
 
 /// How often users may ask. A rate is the number of requests a minute, or with a colon how many of them may come at once: `60:10`. 0 is
@@ -168,12 +181,13 @@ impl Config {
             tasks_per_user: self.tasks_per_user,
             body_timeout: Duration::from_secs(self.body_seconds),
             audit_days: self.audit_days,
+            oidc: self.oidc.settings()?,
         };
         let lifetime = Duration::from_secs(self.access_token_seconds);
         let live = self.live_store()?;
         let limiter = self.limiter()?;
         let archive = self.archive()?.open().await;
-        let tokens = TokenKeys::read(&self.jwt_key_file, &self.jwt_old_key_files, lifetime)?;
+        let tokens = TokenKeys::read(self.key_source()?, lifetime)?;
         let kubernetes = kube::Config::infer()
             .await
             .map_err(|error| Error::KubernetesConfig(error.into()))?;
@@ -259,6 +273,17 @@ impl Config {
         Ok(Some(Arc::new(limiter)))
     }
 
+    fn key_source(&self) -> Result<KeySource, Error> {
+        match (&self.jwt_key_dir, &self.jwt_key_file) {
+            (Some(dir), _) => Ok(KeySource::Folder(dir.clone())),
+            (None, Some(file)) => Ok(KeySource::Files {
+                signing: file.clone(),
+                verifying: self.jwt_old_key_files.clone(),
+            }),
+            (None, None) => Err(Error::NoSigningKeys),
+        }
+    }
+
     fn archive(&self) -> Result<ArchiveLocation, Error> {
         self.archive.parse().map_err(|_| Error::Setting {
             name: "CODEX_ARCHIVE",
@@ -295,7 +320,10 @@ fn audit_days(text: &str) -> Result<u32, String> {
 }
 
 /// The content of a file without the line end that editors add.
-fn read_secret(what: &'static str, path: &std::path::Path) -> Result<SecretString, Error> {
+pub(crate) fn read_secret(
+    what: &'static str,
+    path: &std::path::Path,
+) -> Result<SecretString, Error> {
     let text: SecretString = std::fs::read_to_string(path)
         .map_err(|source| Error::File {
             what,

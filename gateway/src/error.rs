@@ -50,6 +50,18 @@ pub enum Error {
         /// Which file.
         path: PathBuf,
     },
+    /// No signing key was given.
+    #[error("no signing key is configured; set CODEX_JWT_KEY_DIR or CODEX_JWT_KEY_FILE")]
+    NoSigningKeys,
+    /// There is no signing key at all.
+    #[error("{} holds no key; write one to {}/1.pem with: openssl genpkey -algorithm ed25519", path.display(), path.display())]
+    NoSigningKey {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// The provider of sign-ins cannot be used as it is configured.
+    #[error("sign-in with CODEX_OIDC_ISSUER cannot be set up: {0}")]
+    Oidc(String),
     /// A setting has a value that means nothing.
     #[error("{name} is {value:?}; {expected}")]
     Setting {

@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Parts};
+use crate::auth::oidc::Provider;
 use crate::auth::password::{self, Passwords};
-use crate::auth::throttle::Throttle;
+use crate::auth::revocation::{self, Openings};
 use crate::cluster::repositories::Repositories;
 use crate::cluster::{dispatcher, finalizers, recorder};
 use crate::config::Admin;
-use crate::database::users::{self, NewUser};
+use crate::database::users::{self, NewUser, Role};
 use crate::error::Error;
 use crate::http::handlers::users::check_email;
 use crate::http::{router, serve};
@@ -29,7 +30,7 @@ use crate::tasks::states::TaskStates;
 /// Runs a gateway until `shutdown`.
 ///
 /// # Errors
-/// [`Error::Hashing`] when passwords cannot be hashed here, [`Error::PartEnded`] when a part has ended that should not have.
+/// [`Error::Hashing`] when passwords cannot be hashed here, [`Error::Oidc`] when the provider of sign-ins cannot be used, [`Error::PartEnded`] when a part has ended that should not have.
 pub async fn run(
     listener: TcpListener,
     parts: Parts,
@@ -38,6 +39,7 @@ pub async fn run(
     let passwords = Passwords::new()
         .await
         .map_err(|error| Error::Hashing(error.to_string()))?;
+    let oidc = parts.settings.oidc.clone().map(Provider::new).transpose()?;
     let (repositories, feed) = Repositories::new();
     let metrics = Arc::new(Metrics::default());
     let reader = Reader::new(Arc::clone(&parts.live), Arc::clone(&parts.archive));
@@ -65,7 +67,8 @@ pub async fn run(
         archive: parts.archive,
         tokens: parts.tokens,
         passwords,
-        throttle: Throttle::default(),
+        oidc,
+        openings: Openings::default(),
         repositories,
         states: TaskStates::default(),
         outbox: Notify::new(),
@@ -99,6 +102,11 @@ pub async fn run(
         "finalizer worker",
         Box::pin(finalizers::run(Arc::clone(&app), queue)),
     );
+    start("signing keys", {
+        let app = Arc::clone(&app);
+        Box::pin(async move { app.tokens.keep_current(&app.shutdown).await })
+    });
+    start("revocation", Box::pin(revocation::run(Arc::clone(&app))));
     let routes = router::router(&app);
     start(
         "HTTP server",
@@ -136,8 +144,8 @@ pub async fn bootstrap(pool: &sqlx::PgPool, admin: Admin) -> Result<(), Error> {
         .map_err(|error| Error::AdminPassword(error.to_string()))?;
     let user = NewUser {
         email: &admin.email,
-        password_hash: &hash,
-        role: "admin",
+        password_hash: Some(&hash),
+        role: Role::Admin,
     };
     if users::create_first(pool, &user)
         .await

@@ -17,6 +17,7 @@ pub mod http;
 pub mod limits;
 pub mod maintenance;
 pub mod metrics;
+pub mod oidc_config;
 pub mod process;
 pub mod streams;
 pub mod tasks;

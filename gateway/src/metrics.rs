@@ -21,6 +21,8 @@ pub struct Metrics {
     pub requests_limited: Counter,
     /// Requests that could not be counted in Redis.
     pub limiter_errors: Counter,
+    /// Passwords that were verified, those of unknown users too.
+    pub passwords_verified: Counter,
     /// Tasks that were accepted.
     pub tasks_accepted: Counter,
     /// Resources that the dispatcher created.
@@ -81,7 +83,7 @@ impl Metrics {
                 "codex_gateway_http_responses_total{{class=\"{class}\"}} {value}"
             );
         }
-        let counters: [(&str, &str, &Counter); 10] = [
+        let counters: [(&str, &str, &Counter); 11] = [
             (
                 "codex_gateway_stream_bytes_total",
                 "Bytes of events that went into streams.",
@@ -111,6 +113,11 @@ impl Metrics {
                 "codex_gateway_rate_limit_store_errors_total",
                 "Requests that could not be counted in Redis.",
                 &self.limiter_errors,
+            ),
+            (
+                "codex_gateway_passwords_verified_total",
+                "Passwords that were verified.",
+                &self.passwords_verified,
             ),
             (
                 "codex_gateway_tasks_accepted_total",

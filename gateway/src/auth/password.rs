@@ -6,7 +6,7 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The longest password, in bytes; more is refused before it is hashed.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
@@ -52,7 +52,7 @@ impl Passwords {
     pub async fn verify(&self, password: SecretString, stored: Option<String>) -> bool {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.as_ref().to_owned());
-        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+        let Some(slot) = self.slot().await else {
             return false;
         };
         let verified = tokio::task::spawn_blocking(move || {
@@ -67,9 +67,25 @@ impl Passwords {
         .unwrap_or(false);
         known && verified
     }
+
+    /// An argon2id hash in PHC form, with a random salt; as many at once as there are verifications.
+    ///
+    /// # Errors
+    /// [`PasswordError`] says what is wrong with the password.
+    pub async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
+        let slot = self.slot().await.ok_or(PasswordError::Hash)?;
+        let hash = hash(password).await;
+        drop(slot);
+        hash
+    }
+
+    /// Nothing only if somebody closed the semaphore, which nobody does.
+    async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).acquire_owned().await.ok()
+    }
 }
 
-/// An argon2id hash in PHC form, with a random salt.
+/// The same where there are no [`Passwords`] yet.
 ///
 /// # Errors
 /// [`PasswordError`] says what is wrong with the password.

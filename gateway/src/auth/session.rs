@@ -1,21 +1,24 @@
 //! Logins, and what follows from them.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::password::MAX_PASSWORD_BYTES;
+use super::password::{MAX_PASSWORD_BYTES, PasswordError};
+use super::secret::RefreshToken;
+use super::throttle::Attempt;
+use super::token::Subject;
 use crate::app::App;
-use crate::database::audit::{self, Action, Actor};
+use crate::database::audit::{self, Action, Actor, Target};
 use crate::database::refresh_tokens::{self, Exchange};
 use crate::database::users::{self, User};
+use crate::database::{administration, login_codes};
 
 /// How long a refresh token is good, if it is not used.
 const REFRESH_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Marks a refresh token, so that scanners for leaked secrets find it.
-const REFRESH_PREFIX: &str = "crr_";
 
 /// What a client gets for a login.
 pub struct Session {
@@ -24,7 +27,7 @@ pub struct Session {
     /// How long it is good.
     pub expires_in: Duration,
     /// Opaque, good for one use.
-    pub refresh_token: String,
+    pub refresh_token: RefreshToken,
 }
 
 /// Why there is no session.
@@ -39,6 +42,15 @@ pub enum SessionError {
     /// The token is unknown, used, revoked or too old.
     #[error("the refresh token is not good any more; log in again")]
     RefreshRefused,
+    /// The code is unknown, used or too old, or somebody else began the sign-in.
+    #[error("the sign-in took too long or was begun elsewhere; sign in again")]
+    CodeRefused,
+    /// The user has no password that could be changed.
+    #[error("you sign in without a password; an administrator can set one")]
+    NoPassword,
+    /// The new password cannot be used.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -55,8 +67,8 @@ pub struct Credentials {
     pub password: SecretString,
     /// Where the request came from.
     pub address: IpAddr,
-    /// The id of the request.
-    pub request_id: String,
+    /// Whose request it is, as far as it is known before.
+    pub actor: Actor,
 }
 
 /// Logs somebody in.
@@ -64,108 +76,218 @@ pub struct Credentials {
 /// # Errors
 /// [`SessionError::Refused`] and [`SessionError::Throttled`]; both are counted, the first is put on record.
 pub async fn login(app: &App, credentials: Credentials) -> Result<Session, SessionError> {
-    let Credentials {
-        email,
-        password,
-        address,
-        request_id,
-    } = credentials;
-    app.throttle
-        .begin(&email, address, Instant::now())
-        .map_err(|wait| {
-            app.metrics.logins_refused.increment();
-            SessionError::Throttled(wait)
-        })?;
     // Text in PostgreSQL has no NUL; what has one is nobody's address.
-    let email = email.replace('\0', "\u{fffd}");
+    let email = credentials.email.replace('\0', "\u{fffd}");
+    let attempt = Attempt::new(&email, credentials.address);
+    begin(app, &attempt).await?;
     let user = users::find_by_email(&app.pool, &email).await?;
-    let fits = password.expose_secret().len() <= MAX_PASSWORD_BYTES;
-    let stored = user
-        .as_ref()
-        .filter(|_| fits)
-        .map(|user| user.password_hash.clone());
-    let password = if fits {
-        password
-    } else {
-        SecretString::default()
-    };
-    let verified = app.passwords.verify(password, stored).await;
+    let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+    let verified = verify(app, credentials.password, stored).await;
     let mut actor = Actor {
         name: email.chars().take(254).collect(),
         user_id: user.as_ref().map(|user| user.id),
-        ip: Some(address.to_string()),
-        request_id: Some(request_id),
+        ..credentials.actor
     };
-    let Some(user) = user.filter(|user| verified && !user.disabled) else {
-        app.metrics.logins_refused.increment();
-        let mut connection = app.pool.acquire().await?;
-        audit::record(&mut connection, &actor, Action::LoginRefused, None).await?;
-        return Err(SessionError::Refused);
-    };
-    app.throttle.succeeded(&email, address);
-    let refresh_token = new_refresh_token();
+    if let Some(user) = user.filter(|user| verified && !user.disabled) {
+        actor.name.clone_from(&user.email);
+        let mut transaction = app.pool.begin().await?;
+        if let Some(session) = open(app, &mut transaction, &user, &actor, Action::Login).await? {
+            attempt.succeeded(&mut transaction).await?;
+            transaction.commit().await?;
+            return Ok(session);
+        }
+    }
+    app.metrics.logins_refused.increment();
+    let mut connection = app.pool.acquire().await?;
+    audit::record(&mut connection, &actor, Action::LoginRefused, None).await?;
+    Err(SessionError::Refused)
+}
+
+/// Collects the tokens of a sign-in with another provider.
+///
+/// # Errors
+/// [`SessionError::CodeRefused`] when the code is not good, or `verifier` is not the secret that the sign-in was begun with.
+pub async fn redeem(
+    app: &App,
+    code: &str,
+    verifier: &str,
+    actor: Actor,
+) -> Result<Session, SessionError> {
+    let (code, challenge) = (super::secret::hash(code), super::secret::hash(verifier));
     let mut transaction = app.pool.begin().await?;
-    refresh_tokens::issue(
-        &mut transaction,
-        user.id,
-        &hash(&refresh_token),
-        REFRESH_LIFETIME,
-    )
-    .await?;
-    actor.name.clone_from(&user.email);
-    audit::record(&mut transaction, &actor, Action::Login, None).await?;
+    let redeemed = login_codes::redeem(&mut transaction, &code, &challenge).await?;
+    let user = match redeemed {
+        Some(id) => users::find(&mut *transaction, id).await?,
+        None => None,
+    };
+    let session = match user {
+        Some(user) => {
+            let actor = Actor {
+                name: user.email.clone(),
+                user_id: Some(user.id),
+                ..actor
+            };
+            open(app, &mut transaction, &user, &actor, Action::LoginOidc).await?
+        }
+        None => None,
+    };
+    // Also when it is refused: a code that was tried is used up.
     transaction.commit().await?;
-    session(app, &user, refresh_token)
+    session.ok_or_else(|| {
+        app.metrics.logins_refused.increment();
+        SessionError::CodeRefused
+    })
 }
 
 /// Exchanges a refresh token for a new session.
 ///
 /// # Errors
 /// [`SessionError::RefreshRefused`] when the token is not good.
-pub async fn refresh(app: &App, token: &str) -> Result<Session, SessionError> {
-    let next = new_refresh_token();
-    let exchanged =
-        refresh_tokens::exchange(&app.pool, &hash(token), &hash(&next), REFRESH_LIFETIME).await?;
-    let Exchange::Rotated { user_id } = exchanged else {
-        return Err(SessionError::RefreshRefused);
-    };
-    let user = users::find(&app.pool, user_id)
-        .await?
-        .filter(|user| !user.disabled)
-        .ok_or(SessionError::RefreshRefused)?;
-    session(app, &user, next)
+pub async fn refresh(
+    app: &App,
+    token: &RefreshToken,
+    actor: &Actor,
+) -> Result<Session, SessionError> {
+    match refresh_tokens::exchange(&app.pool, actor, token, REFRESH_LIFETIME).await? {
+        Exchange::Rotated { user, family, next } => session(app, &user, family, next),
+        Exchange::Refused => Err(SessionError::RefreshRefused),
+        Exchange::Reused => {
+            tracing::warn!("a refresh token was used twice; its session is ended");
+            Err(SessionError::RefreshRefused)
+        }
+    }
 }
 
 /// Revokes a refresh token and everything that descends from the same login. Unknown tokens are none to revoke.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn logout(app: &App, token: &str, mut actor: Actor) -> Result<(), SessionError> {
+pub async fn logout(app: &App, token: &RefreshToken, actor: Actor) -> Result<(), SessionError> {
     let mut transaction = app.pool.begin().await?;
-    if let Some(user_id) = refresh_tokens::revoke(&mut transaction, &hash(token)).await? {
-        actor.user_id = Some(user_id);
+    if let Some((user_id, name)) = refresh_tokens::revoke(&mut transaction, token).await? {
+        let actor = Actor {
+            name,
+            user_id: Some(user_id),
+            ..actor
+        };
         audit::record(&mut transaction, &actor, Action::Logout, None).await?;
     }
     transaction.commit().await?;
     Ok(())
 }
 
-fn session(app: &App, user: &User, refresh_token: String) -> Result<Session, SessionError> {
+/// What somebody says to get another password.
+pub struct PasswordChange {
+    /// Who it is.
+    pub user_id: Uuid,
+    /// The present password: an open browser is not enough.
+    pub current: SecretString,
+    /// The one to come.
+    pub new: SecretString,
+    /// Where the request came from.
+    pub address: IpAddr,
+    /// Whose request it is.
+    pub actor: Actor,
+}
+
+/// Sets another password, ends all sessions of the user, and begins a new one.
+///
+/// # Errors
+/// [`SessionError::Refused`] when the present password is wrong, [`SessionError::Throttled`] when it was too often,
+/// [`SessionError::NoPassword`], and [`SessionError::Password`] when the new one cannot be used.
+pub async fn change_password(app: &App, change: PasswordChange) -> Result<Session, SessionError> {
+    let user = users::find(&app.pool, change.user_id)
+        .await?
+        .ok_or(SessionError::Refused)?;
+    if user.password_hash.is_none() {
+        return Err(SessionError::NoPassword);
+    }
+    let attempt = Attempt::new(&user.email, change.address);
+    begin(app, &attempt).await?;
+    if !verify(app, change.current, user.password_hash.clone()).await {
+        app.metrics.logins_refused.increment();
+        let mut connection = app.pool.acquire().await?;
+        audit::record(&mut connection, &change.actor, Action::LoginRefused, None).await?;
+        return Err(SessionError::Refused);
+    }
+    let hash = app.passwords.hash(change.new).await?;
+    let mut transaction = app.pool.begin().await?;
+    let epoch = user.session_epoch;
+    let Some(user) =
+        administration::set_own_password(&mut transaction, user.id, epoch, &hash).await?
+    else {
+        // Somebody disabled the user, or set another password, in this moment.
+        return Err(SessionError::Refused);
+    };
+    let target = Target::User(user.id);
+    audit::record_about(
+        &mut transaction,
+        &change.actor,
+        Action::PasswordChanged,
+        target,
+    )
+    .await?;
+    attempt.succeeded(&mut transaction).await?;
+    let session = open(app, &mut transaction, &user, &change.actor, Action::Login).await?;
+    transaction.commit().await?;
+    session.ok_or(SessionError::Refused)
+}
+
+/// Counts an attempt.
+async fn begin(app: &App, attempt: &Attempt) -> Result<(), SessionError> {
+    match attempt.begin(&app.pool).await? {
+        None => Ok(()),
+        Some(wait) => {
+            app.metrics.logins_refused.increment();
+            Err(SessionError::Throttled(wait))
+        }
+    }
+}
+
+/// Takes equally long whether there is a hash or not, and whatever is wrong with the password.
+async fn verify(app: &App, password: SecretString, stored: Option<String>) -> bool {
+    let fits = password.expose_secret().len() <= MAX_PASSWORD_BYTES;
+    let (password, stored) = if fits {
+        (password, stored)
+    } else {
+        (SecretString::default(), None)
+    };
+    app.metrics.passwords_verified.increment();
+    app.passwords.verify(password, stored).await
+}
+
+/// Begins a session; nothing when the user is not any more who has proved to be it.
+async fn open(
+    app: &App,
+    connection: &mut PgConnection,
+    user: &User,
+    actor: &Actor,
+    action: Action,
+) -> Result<Option<Session>, SessionError> {
+    if !users::note_login(connection, user.id, user.session_epoch).await? {
+        return Ok(None);
+    }
+    let token = RefreshToken::generate();
+    let family = refresh_tokens::issue(connection, user.id, &token, REFRESH_LIFETIME).await?;
+    audit::record(connection, actor, action, None).await?;
+    session(app, user, family, token).map(Some)
+}
+
+fn session(
+    app: &App,
+    user: &User,
+    family: Uuid,
+    refresh_token: RefreshToken,
+) -> Result<Session, SessionError> {
+    let subject = Subject {
+        user_id: user.id,
+        role: user.role,
+        session: family,
+        epoch: user.session_epoch,
+    };
     Ok(Session {
-        access_token: app.tokens.sign(user.id, &user.role)?,
+        access_token: app.tokens.sign(&subject)?,
         expires_in: app.tokens.lifetime(),
         refresh_token,
     })
-}
-
-fn new_refresh_token() -> String {
-    format!(
-        "{REFRESH_PREFIX}{}",
-        hex::encode(rand::random::<[u8; 32]>())
-    )
-}
-
-/// 256 random bits need no slow hash.
-fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
 }

@@ -1,110 +1,114 @@
-//! Slows down whoever guesses passwords.
+//! Slows down whoever guesses passwords, on all gateways together.
 //!
-//! Failures are counted for each pair of account and address, so that nobody can lock somebody else out, and for each address,
-//! so that one address cannot try every account. The counts are in this process only; shared limits are a matter of Redis.
+//! Failures are counted for each pair of account and address, so that nobody can lock somebody else out; for each address, so that
+//! one address cannot try every account; and for each account, so that many addresses cannot try one account for ever. The last
+//! count spares addresses from which the account has logged in before: its owner is not locked out by the guesses of others.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use sqlx::{PgConnection, PgPool};
+
+use crate::database::login_attempts::{self, Count, Settlement};
 
 /// Failures of one account from one address that are free.
-const FREE_PER_ACCOUNT: u32 = 5;
+const FREE_PER_PAIR: i32 = 5;
 /// Failures of one address, over all accounts, that are free.
-const FREE_PER_ADDRESS: u32 = 50;
-/// The first wait; it doubles with every further failure.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// The longest wait.
+const FREE_PER_ADDRESS: i32 = 50;
+/// Failures of one account, from all addresses, that are free.
+const FREE_PER_ACCOUNT: i32 = 100;
+/// The longest wait of an address.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
-/// How long a failure is remembered.
-const MEMORY: Duration = Duration::from_secs(15 * 60);
-/// How many counts are kept; past that the oldest are forgotten.
-const MAX_COUNTS: usize = 20_000;
+/// The longest wait of an account, which may hit its owner at a new address.
+const LONGEST_WAIT_OF_ACCOUNT: Duration = Duration::from_secs(30);
 
-/// Counts failed logins.
-#[derive(Debug, Default)]
-pub struct Throttle {
-    counts: Mutex<HashMap<Key, Count>>,
+/// A login that is being tried.
+pub struct Attempt {
+    pair: [u8; 32],
+    address: [u8; 32],
+    account: [u8; 32],
+    familiar: [u8; 32],
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Account(String, IpAddr),
-    Address(IpAddr),
-}
+impl Attempt {
+    /// A login of this account from this address.
+    #[must_use]
+    pub fn new(account: &str, address: IpAddr) -> Self {
+        let account = account.to_lowercase();
+        let address = network(address).to_string();
+        let key = |kind: &str, parts: [&str; 2]| {
+            let mut hash = Sha256::new();
+            for part in [kind, parts[0], parts[1]] {
+                // With its length, so that no two lists of parts look the same.
+                hash.update(part.len().to_be_bytes());
+                hash.update(part);
+            }
+            hash.finalize().into()
+        };
+        Self {
+            pair: key("pair", [&account, &address]),
+            address: key("address", [&address, ""]),
+            account: key("account", [&account, ""]),
+            familiar: key("familiar", [&account, &address]),
+        }
+    }
 
-#[derive(Clone, Copy, Debug)]
-struct Count {
-    failures: u32,
-    last: Instant,
-}
-
-impl Throttle {
-    /// Counts an attempt as failed before it is made, so that many at once cannot slip through.
+    /// Counts the attempt as failed before it is made, so that many at once cannot slip through. Answers how long to wait, when there were
+    /// too many.
     ///
     /// # Errors
-    /// How long to wait, when there were too many.
-    pub fn begin(&self, account: &str, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys = [
-            (
-                Key::Account(account.to_lowercase(), address),
-                FREE_PER_ACCOUNT,
-            ),
-            (Key::Address(address), FREE_PER_ADDRESS),
+    /// Those of the database.
+    pub async fn begin(&self, pool: &PgPool) -> Result<Option<Duration>, sqlx::Error> {
+        let mut counts = vec![
+            Count {
+                key: self.pair,
+                free: FREE_PER_PAIR,
+                longest_wait: LONGEST_WAIT,
+            },
+            Count {
+                key: self.address,
+                free: FREE_PER_ADDRESS,
+                longest_wait: LONGEST_WAIT,
+            },
         ];
-        for (key, free) in &keys {
-            if let Some(wait) = counts.get(key).and_then(|count| count.wait(*free, now)) {
-                return Err(wait);
-            }
-        }
-        if counts.len() + keys.len() > MAX_COUNTS {
-            make_room(&mut counts, now);
-        }
-        for (key, _) in keys {
-            let count = counts.entry(key).or_insert(Count {
-                failures: 0,
-                last: now,
+        if !login_attempts::is_remembered(pool, &self.familiar).await? {
+            counts.push(Count {
+                key: self.account,
+                free: FREE_PER_ACCOUNT,
+                longest_wait: LONGEST_WAIT_OF_ACCOUNT,
             });
-            if now.duration_since(count.last) > MEMORY {
-                count.failures = 0;
-            }
-            count.failures += 1;
-            count.last = now;
         }
-        Ok(())
+        // Every attempt locks its counts in the order of their keys, so that no two wait for each other.
+        counts.sort_unstable_by_key(|count| count.key);
+        login_attempts::begin(pool, &counts).await
     }
 
-    /// The attempt was good after all: the account starts afresh, and the address gets its failure back.
-    pub fn succeeded(&self, account: &str, address: IpAddr) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.remove(&Key::Account(account.to_lowercase(), address));
-        if let Some(count) = counts.get_mut(&Key::Address(address)) {
-            count.failures = count.failures.saturating_sub(1);
-        }
+    /// The attempt was good after all.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn succeeded(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let mut settlements = [
+            (self.pair, Settlement::Forgive),
+            (self.address, Settlement::GiveBack),
+            (self.account, Settlement::GiveBack),
+            (self.familiar, Settlement::Remember),
+        ];
+        // In the order of the keys, as above.
+        settlements.sort_unstable_by_key(|(key, _)| *key);
+        login_attempts::settle(connection, &settlements).await
     }
 }
 
-impl Count {
-    /// How long this count still forbids an attempt.
-    fn wait(&self, free: u32, now: Instant) -> Option<Duration> {
-        let extra = self.failures.checked_sub(free)?;
-        let wait = FIRST_WAIT
-            .saturating_mul(2_u32.saturating_pow(extra))
-            .min(LONGEST_WAIT);
-        let left = wait.checked_sub(now.duration_since(self.last))?;
-        (!left.is_zero()).then_some(left)
-    }
-}
-
-fn make_room(counts: &mut HashMap<Key, Count>, now: Instant) {
-    counts.retain(|_, count| now.duration_since(count.last) <= MEMORY);
-    if counts.len() >= MAX_COUNTS {
-        let mut times: Vec<Instant> = counts.values().map(|count| count.last).collect();
-        let half = times.len() / 2;
-        let (_, median, _) = times.select_nth_unstable(half);
-        let median = *median;
-        counts.retain(|_, count| count.last > median);
+/// Whoever has one IPv6 address has the 2^64 of its network.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let bits = u128::from(address) >> 64 << 64;
+            Ipv6Addr::from(bits).into()
+        }
     }
 }
 
@@ -112,51 +116,15 @@ fn make_room(counts: &mut HashMap<Key, Count>, now: Instant) {
 mod tests {
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
-
     #[test]
-    fn failures_make_wait_longer_and_success_forgives() {
-        let throttle = Throttle::default();
-        let start = Instant::now();
-        for _ in 0..FREE_PER_ACCOUNT {
-            throttle.begin("A@x", HERE, start).unwrap();
-        }
-        assert_eq!(throttle.begin("a@X", HERE, start), Err(FIRST_WAIT));
-        // Nobody else is locked out, and time heals.
-        throttle.begin("a@x", THERE, start).unwrap();
-        throttle.begin("b@x", HERE, start).unwrap();
-        throttle.begin("a@x", HERE, start + FIRST_WAIT).unwrap();
-        assert_eq!(
-            throttle.begin("a@x", HERE, start + FIRST_WAIT),
-            Err(FIRST_WAIT * 2)
-        );
-        throttle.succeeded("a@x", HERE);
-        throttle.begin("a@x", HERE, start + FIRST_WAIT).unwrap();
-    }
-
-    #[test]
-    fn one_address_cannot_try_every_account() {
-        let throttle = Throttle::default();
-        let start = Instant::now();
-        for account in 0..FREE_PER_ADDRESS {
-            throttle
-                .begin(&format!("{account}@x"), HERE, start)
-                .unwrap();
-        }
-        assert!(throttle.begin("new@x", HERE, start).is_err());
-        throttle.begin("new@x", THERE, start).unwrap();
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let throttle = Throttle::default();
-        let start = Instant::now();
-        for number in 0..u32::try_from(MAX_COUNTS).unwrap() {
-            let address = IpAddr::V4(std::net::Ipv4Addr::from(number));
-            let now = start + Duration::from_micros(u64::from(number));
-            throttle.begin("a@x", address, now).unwrap();
-        }
-        assert!(throttle.counts.lock().unwrap().len() <= MAX_COUNTS);
+    fn spellings_and_neighbours_are_one() {
+        let pair =
+            |account: &str, address: &str| Attempt::new(account, address.parse().unwrap()).pair;
+        assert_eq!(pair("A@x", "192.0.2.1"), pair("a@X", "::ffff:192.0.2.1"));
+        assert_eq!(pair("a@x", "2001:db8::1"), pair("a@x", "2001:db8::ffff:2"));
+        assert_ne!(pair("a@x", "2001:db8::1"), pair("a@x", "2001:db8:0:1::1"));
+        assert_ne!(pair("a@x", "192.0.2.1"), pair("a@x", "192.0.2.2"));
+        let attempt = Attempt::new("a@x", "192.0.2.1".parse().unwrap());
+        assert_ne!(attempt.pair, attempt.familiar);
     }
 }

@@ -1,31 +1,38 @@
 //! Access tokens: short-lived JSON Web Tokens, signed with Ed25519.
 //!
-//! The header names the key (`kid`), so that a new key can sign while tokens of the old one are still good.
+//! The header names the key (`kid`), so that a new key can sign while tokens of the old one are still good. [`keys`](super::keys)
+//! says where keys come from.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::DecodePrivateKey as _;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::keys::{Key, KeySource, PublicKey};
+use crate::database::users::Role;
 use crate::error::Error;
 
 /// `iss` and `aud` of access tokens. The tokens of tasks have another audience and other keys.
-const ISSUER: &str = "codex-gateway";
+pub const ISSUER: &str = "codex-gateway";
 /// How far the clocks of two gateways may be apart, in seconds.
 const LEEWAY: u64 = 5;
+/// How often the keys are looked at again.
+const RELOAD: Duration = Duration::from_secs(5);
 
 /// The keys that sign and verify access tokens.
 pub struct TokenKeys {
-    kid: String,
-    signing: EncodingKey,
-    verifying: HashMap<String, DecodingKey>,
+    current: RwLock<Arc<KeySet>>,
+    source: Option<KeySource>,
     lifetime: Duration,
+}
+
+/// What is known at one moment.
+struct KeySet {
+    /// The first signs; all of them verify. There is at least one.
+    keys: Vec<Key>,
 }
 
 /// What an access token says.
@@ -35,42 +42,49 @@ pub struct Claims {
     pub sub: Uuid,
     /// `admin` or `user`, for clients; the gateway asks its database.
     pub role: String,
+    /// The login that the token descends from.
+    pub sid: Uuid,
+    /// Which epoch of the user's sessions the token belongs to.
+    pub epoch: i64,
     iss: String,
     aud: String,
     iat: u64,
     exp: u64,
 }
 
+/// Whom a token is for.
+pub struct Subject {
+    /// The user.
+    pub user_id: Uuid,
+    /// What the user may do.
+    pub role: Role,
+    /// The login.
+    pub session: Uuid,
+    /// The epoch of the user's sessions.
+    pub epoch: i64,
+}
+
 impl TokenKeys {
-    /// Reads the key that signs, and those that only verify. They are PKCS #8 in PEM.
+    /// Reads the keys.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::SigningKey`] with the path.
-    pub fn read(
-        signing: &Path,
-        verify_only: &[PathBuf],
-        lifetime: Duration,
-    ) -> Result<Self, Error> {
-        let mut keys =
-            Self::from_pem(&read(signing)?, lifetime).ok_or_else(|| Error::SigningKey {
-                path: signing.to_owned(),
-            })?;
-        for path in verify_only {
-            let (kid, _, decoding) =
-                parse(&read(path)?).ok_or_else(|| Error::SigningKey { path: path.clone() })?;
-            keys.verifying.insert(kid, decoding);
-        }
-        Ok(keys)
+    /// [`Error::File`], [`Error::SigningKey`] or [`Error::NoSigningKey`] with the path.
+    pub fn read(source: KeySource, lifetime: Duration) -> Result<Self, Error> {
+        let keys = source.read()?;
+        Ok(Self {
+            current: RwLock::new(Arc::new(KeySet { keys })),
+            source: Some(source),
+            lifetime,
+        })
     }
 
     /// Keys from the text of one PEM file; nothing when it is no Ed25519 private key.
     #[must_use]
     pub fn from_pem(pem: &[u8], lifetime: Duration) -> Option<Self> {
-        let (kid, signing, decoding) = parse(pem)?;
+        let keys = vec![Key::from_pem(pem)?];
         Some(Self {
-            verifying: HashMap::from([(kid.clone(), decoding)]),
-            kid,
-            signing,
+            current: RwLock::new(Arc::new(KeySet { keys })),
+            source: None,
             lifetime,
         })
     }
@@ -81,61 +95,118 @@ impl TokenKeys {
         self.lifetime
     }
 
+    /// The public halves of all keys; the first signs.
+    #[must_use]
+    pub fn public(&self) -> Vec<PublicKey> {
+        self.current().keys.iter().map(Key::public).collect()
+    }
+
     /// A token for a user.
     ///
     /// # Errors
     /// Those of the signature, which cannot happen with a key that was read.
-    pub fn sign(&self, user: Uuid, role: &str) -> Result<String, jsonwebtoken::errors::Error> {
+    pub fn sign(&self, subject: &Subject) -> Result<String, jsonwebtoken::errors::Error> {
         let now = jsonwebtoken::get_current_timestamp();
         let claims = Claims {
-            sub: user,
-            role: role.to_owned(),
+            sub: subject.user_id,
+            role: subject.role.as_str().to_owned(),
+            sid: subject.session,
+            epoch: subject.epoch,
             iss: ISSUER.to_owned(),
             aud: ISSUER.to_owned(),
             iat: now,
             exp: now + self.lifetime.as_secs(),
         };
+        let current = self.current();
+        let Some(key) = current.keys.first() else {
+            return Err(jsonwebtoken::errors::ErrorKind::InvalidEddsaKey.into());
+        };
         let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(self.kid.clone());
-        jsonwebtoken::encode(&header, &claims, &self.signing)
+        header.kid = Some(key.id().to_owned());
+        jsonwebtoken::encode(&header, &claims, key.signing())
     }
 
     /// The claims of a token that is good now; nothing otherwise.
     #[must_use]
     pub fn verify(&self, token: &str) -> Option<Claims> {
         let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-        let key = self.verifying.get(&kid)?;
+        let current = self.current();
+        let key = current.keys.iter().find(|key| key.id() == kid)?;
         // Only this algorithm: the token does not get to choose how it is verified.
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
         validation.set_audience(&[ISSUER]);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "sub", "aud", "iss"]);
-        let data = jsonwebtoken::decode::<Claims>(token, key, &validation).ok()?;
-        Some(data.claims)
+        let data = jsonwebtoken::decode::<Claims>(token, key.verifying(), &validation).ok()?;
+        // A token from the future comes from a clock that is wrong, and would outlive its time.
+        let now = jsonwebtoken::get_current_timestamp();
+        (data.claims.iat <= now + LEEWAY).then_some(data.claims)
+    }
+
+    /// Reads the keys again and again until `shutdown`, so that they can be exchanged while the gateway runs.
+    pub async fn keep_current(&self, shutdown: &CancellationToken) {
+        let Some(source) = self.source.clone() else {
+            shutdown.cancelled().await;
+            return;
+        };
+        let mut failing = false;
+        while shutdown
+            .run_until_cancelled(tokio::time::sleep(RELOAD))
+            .await
+            .is_some()
+        {
+            let from = source.clone();
+            let Ok(read) = tokio::task::spawn_blocking(move || from.read()).await else {
+                continue;
+            };
+            match read {
+                Ok(keys) => {
+                    failing = false;
+                    self.exchange(keys);
+                }
+                // The keys that are known go on: a folder that is being changed may be half-done.
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::error!(error = %with_cause(&error), "the signing keys cannot be read again; those read before go on");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn exchange(&self, keys: Vec<Key>) {
+        let ids = |keys: &[Key]| {
+            keys.iter()
+                .map(|key| key.id().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let (before, after) = (ids(&self.current().keys), ids(&keys));
+        if before == after {
+            return;
+        }
+        tracing::info!(signing = after.first(), keys = ?after, "the signing keys have changed");
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(KeySet { keys });
+    }
+
+    fn current(&self) -> Arc<KeySet> {
+        // The lock is held for a copy of a pointer only.
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::File {
-        what: "the signing key",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// The id of a key, the key, and its public half.
-fn parse(pem: &[u8]) -> Option<(String, EncodingKey, DecodingKey)> {
-    let encoding = EncodingKey::from_ed_pem(pem).ok()?;
-    let key = SigningKey::from_pkcs8_der(encoding.as_bytes()).ok()?;
-    let public = key.verifying_key().to_bytes();
-    let kid = hex::encode(&Sha256::digest(public)[..8]);
-    Some((kid, encoding, DecodingKey::from_ed_der(&public)))
+fn with_cause(error: &Error) -> String {
+    use std::error::Error as _;
+    error
+        .source()
+        .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jsonwebtoken::EncodingKey;
 
     fn pem() -> String {
         rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)
@@ -147,72 +218,61 @@ mod tests {
         TokenKeys::from_pem(pem.as_bytes(), Duration::from_secs(60)).unwrap()
     }
 
+    fn subject() -> Subject {
+        Subject {
+            user_id: Uuid::now_v7(),
+            role: Role::User,
+            session: Uuid::now_v7(),
+            epoch: 3,
+        }
+    }
+
     #[test]
     fn own_tokens_pass_and_foreign_ones_do_not() {
-        let (first, second) = (pem(), pem());
-        let (ours, theirs) = (keys(&first), keys(&second));
-        let user = Uuid::now_v7();
-        let token = ours.sign(user, "user").unwrap();
-        assert_eq!(ours.verify(&token).unwrap().sub, user);
+        let (ours, theirs) = (keys(&pem()), keys(&pem()));
+        let subject = subject();
+        let token = ours.sign(&subject).unwrap();
+        let claims = ours.verify(&token).unwrap();
+        assert_eq!(
+            (claims.sub, claims.sid, claims.epoch),
+            (subject.user_id, subject.session, 3)
+        );
         assert!(theirs.verify(&token).is_none());
         assert!(ours.verify("").is_none());
         assert!(ours.verify("a.b.c").is_none());
     }
 
     #[test]
-    fn expired_altered_and_otherwise_signed_tokens_are_refused() {
-        let ours = keys(&pem());
-        let claims = |exp: u64, aud: &str| Claims {
+    fn only_the_right_claims_pass() {
+        let pem = pem();
+        let ours = keys(&pem);
+        let kid = ours.public()[0].kid.clone();
+        let now = jsonwebtoken::get_current_timestamp();
+        let good = || Claims {
             sub: Uuid::now_v7(),
             role: "admin".into(),
+            sid: Uuid::now_v7(),
+            epoch: 0,
             iss: ISSUER.into(),
-            aud: aud.into(),
-            iat: 0,
-            exp,
+            aud: ISSUER.into(),
+            iat: now,
+            exp: now + 60,
         };
-        let now = jsonwebtoken::get_current_timestamp();
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(ours.kid.clone());
-        let signed =
-            |claims: &Claims| jsonwebtoken::encode(&header, claims, &ours.signing).unwrap();
-        assert!(ours.verify(&signed(&claims(now + 60, ISSUER))).is_some());
-        assert!(ours.verify(&signed(&claims(now - 60, ISSUER))).is_none());
-        assert!(
-            ours.verify(&signed(&claims(now + 60, "pod-proxy")))
-                .is_none()
-        );
-
-        // The public key as the secret of a symmetric signature is the classic confusion.
-        let mut symmetric = Header::new(Algorithm::HS256);
-        symmetric.kid = Some(ours.kid.clone());
-        let public = SigningKey::from_pkcs8_der(ours.signing.as_bytes())
-            .unwrap()
-            .verifying_key()
-            .to_bytes();
-        let forged = jsonwebtoken::encode(
-            &symmetric,
-            &claims(now + 60, ISSUER),
-            &EncodingKey::from_secret(&public),
-        )
-        .unwrap();
-        assert!(ours.verify(&forged).is_none());
-    }
-
-    #[test]
-    fn old_keys_still_verify() {
-        let dir = tempfile::tempdir().unwrap();
-        let (old, new) = (dir.path().join("old.pem"), dir.path().join("new.pem"));
-        std::fs::write(&old, pem()).unwrap();
-        std::fs::write(&new, pem()).unwrap();
-        let lifetime = Duration::from_secs(60);
-        let before = TokenKeys::read(&old, &[], lifetime).unwrap();
-        let token = before.sign(Uuid::now_v7(), "user").unwrap();
-        let after = TokenKeys::read(&new, &[old], lifetime).unwrap();
-        assert!(after.verify(&token).is_some());
-        assert!(
-            before
-                .verify(&after.sign(Uuid::now_v7(), "user").unwrap())
-                .is_none()
-        );
+        let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
+        let passes = |change: &dyn Fn(&mut Claims)| {
+            let mut claims = good();
+            change(&mut claims);
+            let mut header = Header::new(Algorithm::EdDSA);
+            header.kid = Some(kid.clone());
+            let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+            ours.verify(&token).is_some()
+        };
+        assert!(passes(&|_| {}));
+        assert!(passes(&|claims| claims.exp = now - LEEWAY + 2));
+        assert!(!passes(&|claims| claims.exp = now - LEEWAY - 2));
+        assert!(passes(&|claims| claims.iat = now + LEEWAY - 2));
+        assert!(!passes(&|claims| claims.iat = now + LEEWAY + 60));
+        assert!(!passes(&|claims| claims.aud = "pod-proxy".into()));
+        assert!(!passes(&|claims| claims.iss = "codex-operator".into()));
     }
 }

@@ -10,8 +10,30 @@ pub enum Action {
     UserBootstrapped,
     /// An administrator made a user.
     UserCreated,
+    /// An administrator changed the role of a user.
+    UserRoleChanged,
+    /// An administrator disabled a user, which ended all sessions and API tokens.
+    UserDisabled,
+    /// An administrator let a user in again.
+    UserEnabled,
+    /// An administrator set a user's password, which ended all sessions.
+    UserPasswordReset,
+    /// An administrator removed a user.
+    UserDeleted,
+    /// Somebody who signed in elsewhere became a user.
+    UserProvisioned,
+    /// A user signed in elsewhere for the first time.
+    UserLinked,
+    /// Somebody made an API token.
+    ApiTokenCreated,
+    /// Somebody revoked an API token.
+    ApiTokenRevoked,
+    /// Somebody changed the own password, which ended all other sessions.
+    PasswordChanged,
     /// Somebody logged in.
     Login,
+    /// Somebody signed in with another provider.
+    LoginOidc,
     /// A login was refused.
     LoginRefused,
     /// A refresh token was used twice, and its family revoked.
@@ -37,7 +59,18 @@ impl Action {
         match self {
             Self::UserBootstrapped => "user.bootstrap",
             Self::UserCreated => "user.create",
+            Self::UserRoleChanged => "user.role",
+            Self::UserDisabled => "user.disable",
+            Self::UserEnabled => "user.enable",
+            Self::UserPasswordReset => "user.password_reset",
+            Self::UserDeleted => "user.delete",
+            Self::UserProvisioned => "user.provision",
+            Self::UserLinked => "user.link",
+            Self::ApiTokenCreated => "api_token.create",
+            Self::ApiTokenRevoked => "api_token.revoke",
+            Self::PasswordChanged => "auth.password_change",
             Self::Login => "auth.login",
+            Self::LoginOidc => "auth.login_oidc",
             Self::LoginRefused => "auth.login_refused",
             Self::RefreshReused => "auth.refresh_reused",
             Self::Logout => "auth.logout",
@@ -91,6 +124,48 @@ pub async fn record(
     .bind(actor.user_id)
     .bind(action.as_str())
     .bind(task)
+    .bind(actor.ip.as_deref())
+    .bind(actor.request_id.as_deref())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What an act was done to, where that is no task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A user.
+    User(Uuid),
+    /// An API token.
+    ApiToken(Uuid),
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::ApiToken(id) => write!(f, "api_token:{id}"),
+        }
+    }
+}
+
+/// Adds a row about something that is no task. Call it in the transaction of the act.
+///
+/// # Errors
+/// Those of the database.
+pub async fn record_about(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    action: Action,
+    target: Target,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO audit (actor, user_id, action, target, ip, request_id) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&actor.name)
+    .bind(actor.user_id)
+    .bind(action.as_str())
+    .bind(target.to_string())
     .bind(actor.ip.as_deref())
     .bind(actor.request_id.as_deref())
     .execute(connection)

@@ -3,8 +3,14 @@
 //! Every statement of the gateway stands in one of these modules, one module for each concern. They know nothing of HTTP and
 //! nothing of Kubernetes.
 
+pub mod access;
+pub mod administration;
+pub mod api_tokens;
 pub mod audit;
 pub mod audit_log;
+pub mod identities;
+pub mod login_attempts;
+pub mod login_codes;
 pub mod observed;
 pub mod outbox;
 pub mod refresh_tokens;

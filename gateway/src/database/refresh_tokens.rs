@@ -1,4 +1,8 @@
 //! Refresh tokens: good for one use, and a second use betrays a copy.
+//!
+//! Two tabs, or a client that never saw the answer, may use the same token twice within moments. That is no theft: as long as the successor
+//! has not been used, they get the same successor again. There is still one line of tokens only, so a copy is found out as before, at
+//! the next use of either side.
 
 use std::time::Duration;
 
@@ -7,16 +11,24 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::audit::{self, Action, Actor};
+use super::users::{User, user_columns};
+use crate::auth::secret::{self, RefreshToken};
+
+/// For how long the same token gets the same successor.
+const GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
 
 /// What became of the use of a refresh token.
-#[derive(Debug, PartialEq, Eq)]
 pub enum Exchange {
-    /// The token was good; the next one is stored in its place.
+    /// The token was good; this is the next one.
     Rotated {
         /// Whose token it is.
-        user_id: Uuid,
+        user: Box<User>,
+        /// The login that the token descends from.
+        family: Uuid,
+        /// The token to use next.
+        next: RefreshToken,
     },
-    /// The token is unknown, too old or revoked.
+    /// The token is unknown, too old or revoked, or its user is disabled.
     Refused,
     /// The token had been used before: somebody has a copy, so everything that descends from the same login is revoked.
     Reused,
@@ -25,27 +37,25 @@ pub enum Exchange {
 #[derive(sqlx::FromRow)]
 struct Row {
     family: Uuid,
-    user_id: Uuid,
     expires_at: DateTime<Utc>,
     used_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
+    successor_salt: Option<Vec<u8>>,
 }
 
-/// Stores the first token of a login.
+/// Stores the first token of a login; answers with the id of the family.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn issue(
     connection: &mut PgConnection,
     user_id: Uuid,
-    hash: &[u8],
+    token: &RefreshToken,
     lifetime: Duration,
-) -> Result<(), sqlx::Error> {
-    // Logins are the moment to forget what has expired, so that no job is needed for it.
-    sqlx::query("DELETE FROM refresh_tokens WHERE expires_at < now() - interval '1 day'")
-        .execute(&mut *connection)
-        .await?;
-    insert(connection, Uuid::now_v7(), user_id, hash, lifetime).await
+) -> Result<Uuid, sqlx::Error> {
+    let family = Uuid::now_v7();
+    insert(connection, family, user_id, &token.hash(), lifetime).await?;
+    Ok(family)
 }
 
 /// Uses a token up and stores the next one of its family.
@@ -54,70 +64,138 @@ pub async fn issue(
 /// Those of the database.
 pub async fn exchange(
     pool: &PgPool,
-    hash: &[u8],
-    next_hash: &[u8],
+    actor: &Actor,
+    token: &RefreshToken,
     lifetime: Duration,
 ) -> Result<Exchange, sqlx::Error> {
+    let hash = token.hash();
     let mut transaction = pool.begin().await?;
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT family, user_id, expires_at, used_at, revoked_at FROM refresh_tokens WHERE token_hash = $1 FOR UPDATE",
-    )
-    .bind(hash)
+    // The user is locked before the token, in the same order as by those who end all sessions of a user.
+    let user: Option<User> = sqlx::query_as(concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM users WHERE id = (SELECT user_id FROM refresh_tokens WHERE token_hash = $1) FOR SHARE"
+    ))
+    .bind(&hash[..])
     .fetch_optional(&mut *transaction)
     .await?;
-    let outcome = match row {
-        Some(row) if row.revoked_at.is_some() || row.expires_at <= Utc::now() => Exchange::Refused,
-        Some(row) if row.used_at.is_some() => {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT family, expires_at, used_at, revoked_at, successor_salt FROM refresh_tokens \
+         WHERE token_hash = $1 FOR UPDATE",
+    )
+    .bind(&hash[..])
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let (Some(user), Some(row)) = (user.filter(|user| !user.disabled), row) else {
+        return Ok(Exchange::Refused);
+    };
+    if row.revoked_at.is_some() || row.expires_at <= Utc::now() {
+        return Ok(Exchange::Refused);
+    }
+    let outcome = match (row.used_at, row.successor_salt) {
+        (None, _) => {
+            let salt = secret::salt();
+            let next = token.successor(&salt);
+            sqlx::query(
+                "UPDATE refresh_tokens SET used_at = now(), successor_salt = $2 WHERE token_hash = $1",
+            )
+            .bind(&hash[..])
+            .bind(&salt[..])
+            .execute(&mut *transaction)
+            .await?;
+            insert(
+                &mut transaction,
+                row.family,
+                user.id,
+                &next.hash(),
+                lifetime,
+            )
+            .await?;
+            Some(next)
+        }
+        (Some(used_at), Some(salt)) if Utc::now() - used_at <= GRACE => {
+            let next = token.successor(&salt);
+            is_unused(&mut transaction, &next).await?.then_some(next)
+        }
+        _ => None,
+    };
+    let outcome = match outcome {
+        Some(next) => Exchange::Rotated {
+            user: Box::new(user),
+            family: row.family,
+            next,
+        },
+        None => {
             revoke_family(&mut transaction, row.family).await?;
             let actor = Actor {
-                name: "gateway".to_owned(),
-                user_id: Some(row.user_id),
-                ..Actor::default()
+                name: user.email,
+                user_id: Some(user.id),
+                ..actor.clone()
             };
             audit::record(&mut transaction, &actor, Action::RefreshReused, None).await?;
             Exchange::Reused
         }
-        Some(row) => {
-            sqlx::query("UPDATE refresh_tokens SET used_at = now() WHERE token_hash = $1")
-                .bind(hash)
-                .execute(&mut *transaction)
-                .await?;
-            insert(
-                &mut transaction,
-                row.family,
-                row.user_id,
-                next_hash,
-                lifetime,
-            )
-            .await?;
-            Exchange::Rotated {
-                user_id: row.user_id,
-            }
-        }
-        None => Exchange::Refused,
     };
     transaction.commit().await?;
     Ok(outcome)
 }
 
-/// Revokes everything that descends from the same login as this token; answers with the user.
+/// Revokes everything that descends from the same login as this token; answers with the user's id and address.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn revoke(
     connection: &mut PgConnection,
-    hash: &[u8],
-) -> Result<Option<Uuid>, sqlx::Error> {
-    let found: Option<(Uuid, Uuid)> =
-        sqlx::query_as("SELECT family, user_id FROM refresh_tokens WHERE token_hash = $1")
-            .bind(hash)
-            .fetch_optional(&mut *connection)
-            .await?;
-    let Some((family, user_id)) = found else {
+    token: &RefreshToken,
+) -> Result<Option<(Uuid, String)>, sqlx::Error> {
+    let found: Option<(Uuid, Uuid, String)> = sqlx::query_as(
+        "SELECT family, users.id, email FROM refresh_tokens JOIN users ON users.id = user_id WHERE token_hash = $1",
+    )
+    .bind(&token.hash()[..])
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some((family, user_id, email)) = found else {
         return Ok(None);
     };
     revoke_family(connection, family).await?;
-    Ok(Some(user_id))
+    Ok(Some((user_id, email)))
+}
+
+/// Revokes all of a user's.
+///
+/// # Errors
+/// Those of the database.
+pub async fn revoke_all(connection: &mut PgConnection, user_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE refresh_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL",
+    )
+    .bind(user_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Forgets what has expired. A month more, because revoked rows end access tokens too, which may live as long as that.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_expired(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM refresh_tokens WHERE expires_at < now() - interval '31 days'")
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+async fn is_unused(
+    connection: &mut PgConnection,
+    token: &RefreshToken,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM refresh_tokens WHERE token_hash = $1 AND used_at IS NULL)",
+    )
+    .bind(&token.hash()[..])
+    .fetch_one(connection)
+    .await
 }
 
 async fn revoke_family(connection: &mut PgConnection, family: Uuid) -> Result<(), sqlx::Error> {
@@ -134,11 +212,11 @@ async fn insert(
     connection: &mut PgConnection,
     family: Uuid,
     user_id: Uuid,
-    hash: &[u8],
+    hash: &[u8; 32],
     lifetime: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(hash)
+        .bind(&hash[..])
         .bind(family)
         .bind(user_id)
         .bind(Utc::now() + lifetime)

@@ -1,45 +1,112 @@
-//! People who may log in.
+//! People who may log in: finding them and making them. [`administration`](super::administration) changes them.
 
-use sqlx::PgPool;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::audit::{self, Action, Actor};
+use super::audit::{self, Action, Actor, Target};
 
-/// A user as the login needs it.
+/// What a user may do.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Deserialize,
+    Serialize,
+    sqlx::Type,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Run tasks, and see their own.
+    #[default]
+    User,
+}
+
+impl Role {
+    /// The word in tokens.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::User => "user",
+        }
+    }
+}
+
+/// The columns of [`User`], for the statements that answer with one.
+macro_rules! user_columns {
+    () => {
+        "id, email, password_hash, role, disabled, session_epoch, created_at, last_login_at"
+    };
+}
+pub(crate) use user_columns;
+
+/// A user.
 #[derive(Clone, sqlx::FromRow)]
 pub struct User {
     /// The id.
     pub id: Uuid,
     /// The address as it was first written.
     pub email: String,
-    /// An argon2id hash in PHC form.
-    pub password_hash: String,
-    /// `admin` or `user`.
-    pub role: String,
+    /// An argon2id hash in PHC form; none for those who sign in elsewhere only.
+    pub password_hash: Option<String>,
+    /// What the user may do.
+    pub role: Role,
     /// Whether the user may not do anything.
     pub disabled: bool,
+    /// Access tokens of an earlier epoch are not good any more.
+    pub session_epoch: i64,
+    /// When the user was made.
+    pub created_at: DateTime<Utc>,
+    /// When the user last logged in; API tokens do not count.
+    pub last_login_at: Option<DateTime<Utc>>,
 }
 
 /// A user that is to be made.
 pub struct NewUser<'a> {
     /// The address.
     pub email: &'a str,
-    /// An argon2id hash in PHC form.
-    pub password_hash: &'a str,
-    /// `admin` or `user`.
-    pub role: &'a str,
+    /// An argon2id hash in PHC form; none for those who sign in elsewhere.
+    pub password_hash: Option<&'a str>,
+    /// What the user may do.
+    pub role: Role,
+}
+
+/// Whose access token it is, as the database has it.
+#[derive(sqlx::FromRow)]
+pub struct SessionUser {
+    /// The id.
+    pub id: Uuid,
+    /// The address.
+    pub email: String,
+    /// What the user may do.
+    pub role: Role,
 }
 
 /// The user with this address, in whatever case it is written.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn find_by_email(pool: &PgPool, email: &str) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT id, email, password_hash, role, disabled FROM users WHERE lower(email) = lower($1)",
-    )
+pub async fn find_by_email<'a>(
+    executor: impl sqlx::PgExecutor<'a>,
+    email: &str,
+) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as(concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM users WHERE lower(email) = lower($1)"
+    ))
     .bind(email)
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await
 }
 
@@ -47,11 +114,59 @@ pub async fn find_by_email(pool: &PgPool, email: &str) -> Result<Option<User>, s
 ///
 /// # Errors
 /// Those of the database.
-pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query_as("SELECT id, email, password_hash, role, disabled FROM users WHERE id = $1")
-        .bind(id)
-        .fetch_optional(pool)
-        .await
+pub async fn find<'a>(
+    executor: impl sqlx::PgExecutor<'a>,
+    id: Uuid,
+) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as(concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM users WHERE id = $1"
+    ))
+    .bind(id)
+    .fetch_optional(executor)
+    .await
+}
+
+/// The user of an access token, when the session that the token belongs to is not over.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of_session(
+    pool: &PgPool,
+    id: Uuid,
+    epoch: i64,
+    session: Uuid,
+) -> Result<Option<SessionUser>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT id, email, role FROM users WHERE id = $1 AND NOT disabled AND session_epoch = $2 \
+         AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE family = $3 AND revoked_at IS NOT NULL)",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(session)
+    .fetch_optional(pool)
+    .await
+}
+
+/// Notes a login, and answers whether the user is still who has proved to be it: not disabled meanwhile, nor with another password.
+/// The row stays locked until the end of the transaction, so that a session that is begun in it cannot slip past the end of all sessions.
+///
+/// # Errors
+/// Those of the database.
+pub async fn note_login(
+    connection: &mut PgConnection,
+    id: Uuid,
+    epoch: i64,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE users SET last_login_at = now() WHERE id = $1 AND NOT disabled AND session_epoch = $2",
+    )
+    .bind(id)
+    .bind(epoch)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Whether anybody may log in.
@@ -64,23 +179,28 @@ pub async fn exist(pool: &PgPool) -> Result<bool, sqlx::Error> {
         .await
 }
 
-/// Adds a user, with an audit row; answers with its id.
+/// Adds a user, with an audit row.
 ///
 /// # Errors
 /// Those of the database; the constraint `users_email_key` when the address is taken.
-pub async fn create(pool: &PgPool, actor: &Actor, user: &NewUser<'_>) -> Result<Uuid, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    let id = Uuid::now_v7();
-    sqlx::query("INSERT INTO users (id, email, password_hash, role) VALUES ($1, $2, $3, $4)")
-        .bind(id)
-        .bind(user.email)
-        .bind(user.password_hash)
-        .bind(user.role)
-        .execute(&mut *transaction)
-        .await?;
-    audit::record(&mut transaction, actor, Action::UserCreated, None).await?;
-    transaction.commit().await?;
-    Ok(id)
+pub async fn create(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    action: Action,
+    user: &NewUser<'_>,
+) -> Result<User, sqlx::Error> {
+    let made: User = sqlx::query_as(concat!(
+        "INSERT INTO users (id, email, password_hash, role) VALUES ($1, $2, $3, $4) RETURNING ",
+        user_columns!()
+    ))
+    .bind(Uuid::now_v7())
+    .bind(user.email)
+    .bind(user.password_hash)
+    .bind(user.role)
+    .fetch_one(&mut *connection)
+    .await?;
+    audit::record_about(connection, actor, action, Target::User(made.id)).await?;
+    Ok(made)
 }
 
 /// Adds the first user, unless there is one already; answers whether it did.
@@ -93,26 +213,13 @@ pub async fn create_first(pool: &PgPool, user: &NewUser<'_>) -> Result<bool, sql
     sqlx::query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
         .execute(&mut *transaction)
         .await?;
-    let id = Uuid::now_v7();
-    let done = sqlx::query(
-        "INSERT INTO users (id, email, password_hash, role) \
-         SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM users)",
-    )
-    .bind(id)
-    .bind(user.email)
-    .bind(user.password_hash)
-    .bind(user.role)
-    .execute(&mut *transaction)
-    .await?;
-    let created = done.rows_affected() == 1;
-    if created {
-        let actor = Actor {
-            name: user.email.to_owned(),
-            user_id: Some(id),
-            ..Actor::default()
-        };
-        audit::record(&mut transaction, &actor, Action::UserBootstrapped, None).await?;
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users)")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !exists {
+        let actor = Actor::system(user.email);
+        create(&mut transaction, &actor, Action::UserBootstrapped, user).await?;
     }
     transaction.commit().await?;
-    Ok(created)
+    Ok(!exists)
 }

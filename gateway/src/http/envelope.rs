@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::limit::seconds;
+use crate::auth::password::PasswordError;
 use crate::auth::session::SessionError;
 use crate::streams::slots::Refused;
 use crate::tasks::validate::Invalid;
@@ -35,6 +36,12 @@ pub enum ApiError {
     /// Whoever is logged in may not do this.
     #[error("only administrators may do this")]
     Forbidden,
+    /// The API token is not good for this.
+    #[error("this API token lacks the scope {0}; make one that has it")]
+    MissingScope(&'static str),
+    /// An API token is never good for this.
+    #[error("API tokens may not do this; log in, and use the access token")]
+    SessionRequired,
     /// There is no such thing, or it belongs to somebody else.
     #[error("{0}")]
     NotFound(&'static str),
@@ -101,6 +108,8 @@ impl ApiError {
             Self::WrongShape(_) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_shape"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::MissingScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope"),
+            Self::SessionRequired => (StatusCode::FORBIDDEN, "session_required"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code),
@@ -123,6 +132,7 @@ impl ApiError {
         match self {
             Self::Invalid(invalid) => Some(json!({ "field": invalid.field })),
             Self::Unavailable { store, .. } => Some(json!({ "store": store })),
+            Self::MissingScope(scope) => Some(json!({ "scope": scope })),
             _ => None,
         }
     }
@@ -177,10 +187,31 @@ impl From<SessionError> for ApiError {
             SessionError::RefreshRefused => {
                 Self::Unauthenticated("the refresh token is not good any more; log in again")
             }
+            SessionError::CodeRefused => Self::Unauthenticated(
+                "the sign-in took too long or was begun elsewhere; sign in again",
+            ),
+            SessionError::NoPassword => Self::Conflict {
+                code: "no_password",
+                message: error.to_string(),
+            },
+            SessionError::Password(error) => password_error("new_password", &error),
             SessionError::Throttled(wait) => Self::TooManyRequests(wait),
             SessionError::Database(error) => error.into(),
             SessionError::Sign(error) => Self::Internal(error.into()),
         }
+    }
+}
+
+/// For a password in the body of a request.
+#[must_use]
+pub fn password_error(field: &'static str, error: &PasswordError) -> ApiError {
+    match error {
+        PasswordError::Length => Invalid {
+            field,
+            message: format!("the password cannot be used: {error}"),
+        }
+        .into(),
+        PasswordError::Hash => ApiError::Internal(error.to_string().into()),
     }
 }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::envelope::ApiError;
 use super::request::{ClientAddress, RequestId};
 use crate::app::App;
+use crate::database::audit::Actor;
 use crate::tasks::validate::Invalid;
 
 /// The longest text that is looked for, in bytes.
@@ -72,21 +73,57 @@ impl FromRequestParts<Arc<App>> for TaskId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, app)
-            .await
-            .map_err(|_| NO_TASK)?;
-        // Other spellings of a UUID would be other keys in the log and in the archive.
-        let id: Uuid = text.parse().map_err(|_| NO_TASK)?;
-        if id.to_string() != text {
-            return Err(NO_TASK);
-        }
-        Ok(Self(id))
+        id_in_path(parts, app).await.map(Self).ok_or(NO_TASK)
     }
+}
+
+/// The id of a user in the path.
+#[derive(IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub struct UserId(
+    /// The id of a user, in lower case.
+    pub Uuid,
+);
+
+impl FromRequestParts<Arc<App>> for UserId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        id_in_path(parts, app).await.map(Self).ok_or(NO_USER)
+    }
+}
+
+/// The id of an API token in the path.
+#[derive(IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub struct TokenId(
+    /// The id of an API token, in lower case.
+    pub Uuid,
+);
+
+impl FromRequestParts<Arc<App>> for TokenId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        id_in_path(parts, app).await.map(Self).ok_or(NO_TOKEN)
+    }
+}
+
+async fn id_in_path(parts: &mut Parts, app: &Arc<App>) -> Option<Uuid> {
+    let Path(text) = Path::<String>::from_request_parts(parts, app).await.ok()?;
+    // Other spellings of a UUID would be other keys in the log and in the archive.
+    let id: Uuid = text.parse().ok()?;
+    (id.to_string() == text).then_some(id)
 }
 
 /// The answer for tasks that do not exist and for those of other people.
 pub const NO_TASK: ApiError = ApiError::NotFound("there is no such task");
 
+/// The answer for users that do not exist.
+pub const NO_USER: ApiError = ApiError::NotFound("there is no such user");
+
+/// The answer for API tokens that do not exist and for those of other people.
+pub const NO_TOKEN: ApiError = ApiError::NotFound("there is no such API token");
 /// A number within its bounds.
 ///
 /// # Errors
@@ -136,11 +173,25 @@ pub fn moment(field: &'static str, text: Option<String>) -> Result<Option<DateTi
 }
 
 /// Where a request comes from.
+#[derive(Clone, Debug)]
 pub struct Origin {
     /// The address of the client.
     pub address: IpAddr,
     /// The id of the request.
     pub request_id: String,
+}
+
+impl Origin {
+    /// For the audit log, when all that is known of somebody is a name.
+    #[must_use]
+    pub fn actor(&self, name: &str) -> Actor {
+        Actor {
+            name: name.to_owned(),
+            user_id: None,
+            ip: Some(self.address.to_string()),
+            request_id: Some(self.request_id.clone()),
+        }
+    }
 }
 
 impl FromRequestParts<Arc<App>> for Origin {

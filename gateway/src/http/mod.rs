@@ -1,5 +1,6 @@
 //! HTTP: routes, what goes around them, and the handlers.
 
+pub mod access;
 pub mod cursor;
 pub mod envelope;
 pub mod extract;

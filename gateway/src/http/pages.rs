@@ -42,6 +42,13 @@ pub fn built_in() -> Router<Arc<App>> {
             ),
         )
         .route(
+            "/sso.js",
+            page(
+                "text/javascript; charset=utf-8",
+                include_str!("../../assets/sso.js"),
+            ),
+        )
+        .route(
             "/style.css",
             page(
                 "text/css; charset=utf-8",

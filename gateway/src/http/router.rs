@@ -8,14 +8,15 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::{HeaderName, Method, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::envelope::ApiError;
 use super::handlers::{
-    audit, auth, health, openapi, repositories, task_record, task_stream, task_ws, tasks, users,
+    audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream, task_ws, tasks,
+    tokens, users,
 };
 use super::{limit, pages, request};
 use crate::app::App;
@@ -59,6 +60,11 @@ fn api() -> Router<Arc<App>> {
         .route("/auth/login", post(auth::login))
         .route("/auth/refresh", post(auth::refresh))
         .route("/auth/logout", post(auth::logout))
+        .route("/auth/methods", get(auth::list_methods))
+        .route("/auth/oidc/login", get(oidc::begin_login))
+        .route("/auth/oidc/callback", get(oidc::finish_login))
+        .route("/auth/oidc/exchange", post(oidc::exchange_code))
+        .route("/.well-known/jwks.json", get(auth::get_jwks))
         .route(
             "/api/tasks",
             get(tasks::list_tasks).post(tasks::create_task),
@@ -72,7 +78,23 @@ fn api() -> Router<Arc<App>> {
         .route("/api/tasks/{id}/log", get(task_record::get_log))
         .route("/api/tasks/{id}/patch", get(task_record::get_patch))
         .route("/api/repositories", get(repositories::list_repositories))
-        .route("/api/users", post(users::create_user))
+        .route("/api/me", get(me::get_me))
+        .route("/api/me/password", post(me::change_password))
+        .route(
+            "/api/tokens",
+            get(tokens::list_tokens).post(tokens::create_token),
+        )
+        .route("/api/tokens/{id}", delete(tokens::delete_token))
+        .route(
+            "/api/users",
+            get(users::list_users).post(users::create_user),
+        )
+        .route(
+            "/api/users/{id}",
+            get(users::get_user)
+                .patch(users::update_user)
+                .delete(users::delete_user),
+        )
         .route("/api/audit", get(audit::list_audit))
         .route("/api/audit/export", get(audit::export_audit))
         .route("/api/openapi.json", get(openapi::get_document))
@@ -83,7 +105,7 @@ fn api() -> Router<Arc<App>> {
 /// Whether a route is a page, or a part of one.
 #[must_use]
 pub fn is_page(route: &str) -> bool {
-    let is_api = ["/api/", "/auth/"]
+    let is_api = ["/api/", "/auth/", "/.well-known/"]
         .iter()
         .any(|prefix| route.starts_with(prefix));
     (!is_api || route.starts_with("/api/docs"))
@@ -93,7 +115,7 @@ pub fn is_page(route: &str) -> bool {
 fn cors(app: &App) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(app.settings.cors_origins.iter().cloned()))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

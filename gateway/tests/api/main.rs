@@ -5,6 +5,10 @@
 
 mod audit;
 mod auth;
+mod auth_access_tokens;
+mod auth_oidc;
+mod auth_refresh;
+mod authorization;
 mod dispatcher;
 mod envelope;
 mod health;
@@ -22,3 +26,5 @@ mod tasks_log;
 mod tasks_stream;
 mod tasks_stream_faults;
 mod tasks_ws;
+mod tokens;
+mod users;

@@ -23,6 +23,7 @@ async fn the_page_needs_nothing_from_elsewhere() {
     for (path, content_type) in [
         ("/app.js", "text/javascript"),
         ("/stream.js", "text/javascript"),
+        ("/sso.js", "text/javascript"),
         ("/style.css", "text/css"),
     ] {
         let asset = stranger.get(path).await;

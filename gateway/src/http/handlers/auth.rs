@@ -1,17 +1,18 @@
-//! `/auth`: logins.
+//! `/auth`: logins, and what keys their tokens are signed with.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::auth::keys::PublicKey;
 use crate::auth::session::{self, Credentials, Session};
-use crate::database::audit::Actor;
 use crate::http::envelope::{ApiError, Envelope};
 use crate::http::extract::{Body, Origin};
 
@@ -51,9 +52,35 @@ impl From<Session> for Tokens {
             access_token: session.access_token,
             token_type: "Bearer",
             expires_in: session.expires_in.as_secs(),
-            refresh_token: session.refresh_token,
+            refresh_token: session.refresh_token.expose().to_owned(),
         }
     }
+}
+
+/// The ways to sign in, for the page that offers them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignInMethods)]
+pub struct Methods {
+    /// Whether `POST /auth/login` may be tried.
+    password: bool,
+    /// Where `GET /auth/oidc/login` leads, if it leads anywhere.
+    #[schema(required)]
+    oidc: Option<Provider>,
+}
+
+/// Another provider.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IdentityProvider)]
+pub struct Provider {
+    /// What the button says.
+    name: String,
+}
+
+/// The keys of access tokens: a JSON Web Key Set.
+#[derive(Serialize, ToSchema)]
+#[schema(as = JsonWebKeySet)]
+pub struct KeySet {
+    keys: Vec<PublicKey>,
 }
 
 /// `POST /auth/login`
@@ -80,7 +107,7 @@ pub async fn login(
         email: body.email.trim().to_owned(),
         password: body.password,
         address: origin.address,
-        request_id: origin.request_id,
+        actor: origin.actor(""),
     };
     Ok(Json(session::login(&app, credentials).await?.into()))
 }
@@ -94,7 +121,8 @@ pub async fn login(
     path = "/auth/refresh",
     tag = "auth",
     summary = "Get new tokens",
-    description = "Each refresh token is good once; a second use ends everything that came from the same sign-in.",
+    description = "Each refresh token is good once. Within half a minute the same token gets the same successor, until that is used; any other \
+        second use ends everything that came from the same sign-in.",
     request_body = RefreshToken,
     responses(
         (status = 200, body = Tokens),
@@ -103,14 +131,15 @@ pub async fn login(
 )]
 pub async fn refresh(
     State(app): State<Arc<App>>,
+    origin: Origin,
     Body(body): Body<RefreshToken>,
 ) -> Result<Json<Tokens>, ApiError> {
-    use secrecy::ExposeSecret as _;
-    let session = session::refresh(&app, body.refresh_token.expose_secret()).await?;
+    let token = body.refresh_token.into();
+    let session = session::refresh(&app, &token, &origin.actor("")).await?;
     Ok(Json(session.into()))
 }
 
-/// `POST /auth/logout`. Access tokens run out by themselves.
+/// `POST /auth/logout`: ends the session, and with it the access tokens that came from it.
 ///
 /// # Errors
 /// None but those of the database.
@@ -119,22 +148,57 @@ pub async fn refresh(
     path = "/auth/logout",
     tag = "auth",
     summary = "Sign out",
-    description = "Ends what came from the same sign-in. Access tokens run out by themselves.",
+    description = "Ends what came from the same sign-in, access tokens and streams too.",
     request_body = RefreshToken,
-    responses((status = 204, description = "Also for a token that is unknown.")),
+    responses(
+        (status = 204, description = "Also for a token that is unknown."),
+    ),
 )]
 pub async fn logout(
     State(app): State<Arc<App>>,
     origin: Origin,
     Body(body): Body<RefreshToken>,
 ) -> Result<StatusCode, ApiError> {
-    use secrecy::ExposeSecret as _;
-    let actor = Actor {
-        name: "user".to_owned(),
-        user_id: None,
-        ip: Some(origin.address.to_string()),
-        request_id: Some(origin.request_id),
-    };
-    session::logout(&app, body.refresh_token.expose_secret(), actor).await?;
+    session::logout(&app, &body.refresh_token.into(), origin.actor("")).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /auth/methods`
+#[utoipa::path(
+    get,
+    path = "/auth/methods",
+    tag = "auth",
+    summary = "List the ways to sign in",
+    responses(
+        (status = 200, body = Methods),
+    ),
+)]
+pub async fn list_methods(State(app): State<Arc<App>>) -> Json<Methods> {
+    let oidc = app.oidc.as_ref().map(|provider| Provider {
+        name: provider.name().to_owned(),
+    });
+    Json(Methods {
+        password: true,
+        oidc,
+    })
+}
+
+/// `GET /.well-known/jwks.json`, for whoever wants to verify access tokens without asking the gateway.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "auth",
+    summary = "Get the keys of access tokens",
+    description = "For whoever wants to verify access tokens without asking the gateway.",
+    responses(
+        (status = 200, body = KeySet),
+    ),
+)]
+pub async fn get_jwks(State(app): State<Arc<App>>) -> Response {
+    let keys = KeySet {
+        keys: app.tokens.public(),
+    };
+    // Shorter than the time that a new key waits before it signs.
+    let headers = [(header::CACHE_CONTROL, "public, max-age=60")];
+    (headers, Json(keys)).into_response()
 }

@@ -72,7 +72,8 @@ pub async fn stream_task(
         // Proxies of the nginx family hold back what is not yet a full buffer.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((headers, Body::new(EventBody::from(viewer))).into_response())
+    let body = identity.pass(&app).limit(EventBody::from(viewer));
+    Ok((headers, Body::new(body)).into_response())
 }
 
 /// A viewer of a task, after all checks.

@@ -57,8 +57,20 @@ pub async fn watch_task(
     }
     let shutdown = app.shutdown.clone();
     let tracker = app.streams.tracker().clone();
+    let pass = identity.pass(&app);
     Ok(upgrade.on_upgrade(move |socket: WebSocket| {
-        tracker.track_future(websocket::deliver(socket, viewer, shutdown))
+        tracker.track_future(async move {
+            let stop = shutdown.child_token();
+            let delivery = websocket::deliver(socket, viewer, stop.clone());
+            let mut delivery = std::pin::pin!(delivery);
+            tokio::select! {
+                () = &mut delivery => {}
+                () = pass.ended().cancelled() => {
+                    stop.cancel();
+                    delivery.await;
+                }
+            }
+        })
     }))
 }
 

@@ -29,7 +29,7 @@ struct Traits {
     names_something: bool,
 }
 
-const SHARED: [Shared; 10] = [
+const SHARED: [Shared; 11] = [
     Shared {
         status: "400",
         name: "Invalid",
@@ -41,6 +41,13 @@ const SHARED: [Shared; 10] = [
         status: "401",
         name: "Unauthenticated",
         meaning: "Nobody is signed in, or the token is not good any more.",
+        retry_after: false,
+        applies: |it| it.signed_in,
+    },
+    Shared {
+        status: "403",
+        name: "Forbidden",
+        meaning: "You are no administrator, or the API token is not good for this; `details.scope` names the scope that it lacks.",
         retry_after: false,
         applies: |it| it.signed_in,
     },

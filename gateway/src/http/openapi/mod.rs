@@ -12,7 +12,8 @@ use utoipa::openapi::OpenApi as Document;
 use self::common::Common;
 use super::envelope::Envelope;
 use super::handlers::{
-    audit, auth, health, openapi, repositories, task_record, task_stream, task_ws, tasks, users,
+    audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream, task_ws, tasks,
+    tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +37,16 @@ use super::handlers::{
         auth::login,
         auth::refresh,
         auth::logout,
+        auth::list_methods,
+        auth::get_jwks,
+        oidc::begin_login,
+        oidc::finish_login,
+        oidc::exchange_code,
+        me::get_me,
+        me::change_password,
+        tokens::list_tokens,
+        tokens::create_token,
+        tokens::delete_token,
         tasks::list_tasks,
         tasks::create_task,
         tasks::get_task,
@@ -45,7 +56,11 @@ use super::handlers::{
         task_record::get_log,
         task_record::get_patch,
         repositories::list_repositories,
+        users::list_users,
         users::create_user,
+        users::get_user,
+        users::update_user,
+        users::delete_user,
         audit::list_audit,
         audit::export_audit,
     ),
@@ -54,6 +69,7 @@ use super::handlers::{
         (name = "auth", description = "Sign-in and sessions"),
         (name = "tasks", description = "Submit, list, watch and cancel tasks"),
         (name = "repositories", description = "Where tasks may work"),
+        (name = "tokens", description = "Tokens for programs"),
         (name = "users", description = "People, for administrators"),
         (name = "audit", description = "Who did what, for administrators"),
         (name = "system", description = "Probes, metrics and this document; no sign-in"),

@@ -96,6 +96,31 @@ impl Client {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).json(body))
+            .await
+    }
+
+    /// The address of the gateway.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The id of who is logged in.
+    pub async fn user_id(&self) -> String {
+        let me = self.get("/api/me").await;
+        assert_eq!(me.status, 200, "{}", me.body);
+        me.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes an API token.
+    pub async fn api_token(&self, scopes: &[&str]) -> String {
+        let body = json!({ "name": uuid::Uuid::now_v7().to_string(), "scopes": scopes });
+        let answer = self.post("/api/tokens", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.body["secret"].as_str().unwrap().to_owned()
+    }
+
     pub async fn login(&self, email: &str, password: &str) -> Self {
         let answer = self
             .post(

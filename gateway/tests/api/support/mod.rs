@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod faults;
+pub mod forge;
+pub mod oidc;
 pub mod postgres;
 pub mod process;
 pub mod redis;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use codex_gateway::auth::keys::KeySource;
 use codex_gateway::auth::token::TokenKeys;
 use codex_gateway::limits::RateLimiter;
 use codex_gateway::{Parts, Settings, database};
@@ -25,6 +26,8 @@ pub struct Setup {
     pub archive: DirArchive,
     pub key: String,
     pub limiter: Option<Arc<dyn RateLimiter>>,
+    /// Takes the place of `key`.
+    pub key_dir: Option<std::path::PathBuf>,
     pub settings: Settings,
     pub token_lifetime: Duration,
 }
@@ -113,7 +116,12 @@ async fn launch(
             .build(),
         live,
         archive: Arc::new(setup.archive),
-        tokens: TokenKeys::from_pem(setup.key.as_bytes(), setup.token_lifetime).unwrap(),
+        tokens: match &setup.key_dir {
+            Some(dir) => {
+                TokenKeys::read(KeySource::Folder(dir.clone()), setup.token_lifetime).unwrap()
+            }
+            None => TokenKeys::from_pem(setup.key.as_bytes(), setup.token_lifetime).unwrap(),
+        },
         limiter: setup.limiter,
         settings: setup.settings,
     };

@@ -69,6 +69,7 @@ impl World {
                 .unwrap()
                 .serialize_pem(),
             limiter: None,
+            key_dir: None,
             settings: Settings::default(),
             token_lifetime: Duration::from_secs(600),
         };
@@ -111,6 +112,30 @@ impl World {
     /// Somebody who is not logged in.
     pub fn stranger(&self) -> Client {
         Client::new(&self.gateway().url, None)
+    }
+
+    /// Somebody with this token.
+    pub fn bearer(&self, token: &str) -> Client {
+        Client::new(&self.gateway().url, Some(token.to_owned()))
+    }
+
+    /// As if whoever has used up the free guesses had gone on: the next wait is minutes, and no test is slow enough to sit it out.
+    pub async fn as_if_guessed_on(&self) {
+        let done =
+            sqlx::query("UPDATE login_attempts SET failures = failures + 8 WHERE failures >= 5")
+                .execute(&self.pool)
+                .await
+                .unwrap();
+        assert!(done.rows_affected() > 0, "the guesses were not counted");
+    }
+
+    /// The acts on record about somebody, oldest first.
+    pub async fn acts(&self, target: &str) -> Vec<String> {
+        sqlx::query_scalar("SELECT action FROM audit WHERE target = $1 ORDER BY id")
+            .bind(target)
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
     }
 
     pub async fn admin(&self) -> Client {

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod cursor;
+mod endless;
 pub mod envelope;
 pub mod extract;
 pub mod handlers;

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,14 +15,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+
+use super::endless::Endless;
 
 /// How long a client may take for the header of a request, and how long a connection may wait for the next one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests may go on after the order to stop. Streams end at once.
+/// How long requests may go on after the order to stop. Streams end at once, after the event that is being written.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How many connections are open at most; more wait in the queue of the kernel.
 const MAX_CONNECTIONS: usize = 20_000;
@@ -31,25 +33,22 @@ const MAX_CONNECTIONS: usize = 20_000;
 /// header too.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// Serves until `shutdown`, and then lets requests finish for [`DRAIN`].
+/// Serves until `shutdown`, then lets requests finish for [`DRAIN`], and cuts off what is left.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let connections = TaskTracker::new();
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            break;
-        };
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
         };
         match accepted {
             Ok((socket, address)) => {
                 let (router, shutdown) = (router.clone(), shutdown.clone());
-                connections.spawn(async move {
-                    let _slot = slot;
-                    connection(socket, address, router, shutdown).await;
-                });
+                connections.spawn(connection(socket, address, router, shutdown));
             }
             Err(error) => {
                 // Most often the process has no file descriptor left; giving some time to close a few is all that helps.
@@ -59,12 +58,21 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         }
     }
     drop(listener);
-    connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some requests did not end in time and are cut off");
+    let drained = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        let count = connections.len();
+        tracing::warn!(count, "some requests did not end in time and are cut off");
+        connections.shutdown().await;
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection ended by a mistake of the gateway");
     }
 }
 
@@ -78,30 +86,66 @@ async fn connection(
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays with Nagle's algorithm");
     }
+    // What answers requests is large. In a box of its own it is gone when a stream begins, which may then stay for hours.
+    let requests = Box::pin(answer_requests(socket, address, router, shutdown));
+    let result = match requests.await {
+        Ok(None) => Ok(()),
+        Ok(Some((endless, socket))) => endless.deliver(socket).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, client.ip = %address.ip(), "a connection broke");
+    }
+}
+
+/// Answers the requests of a connection, until it ends or a stream takes it over.
+async fn answer_requests(
+    socket: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    shutdown: CancellationToken,
+) -> hyper::Result<Option<(Endless, TcpStream)>> {
+    let (sender, mut taken) = oneshot::channel();
+    let sender = Arc::new(Mutex::new(Some(sender)));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
+        let (router, sender) = (router.clone(), Arc::clone(&sender));
         async move {
+            let (method, version) = (request.method().clone(), request.version());
             let mut request: Request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(address));
             let Ok(response) = router.oneshot(request).await;
-            Ok::<_, Infallible>(response)
+            let endless = match Endless::take(&method, version, response) {
+                Ok(endless) => endless,
+                Err(response) => return Ok::<_, Infallible>(*response),
+            };
+            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(sender) = sender {
+                // When nobody takes it, the connection has broken.
+                let _ = sender.send(endless);
+            }
+            // Hyper never hears of the answer, and is dropped with this future.
+            std::future::pending().await
         }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            Ok(endless) = &mut taken => {
+                let parts = connection.into_parts();
+                return Ok(parts.map(|parts| (endless, parts.io.into_inner())));
+            }
+            result = &mut connection => return result.map(|()| None),
+            () = shutdown.cancelled(), if !is_stopping => {
+                is_stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, client.ip = %address.ip(), "a connection broke");
     }
 }

@@ -11,7 +11,9 @@ pub struct Metrics {
     pub streams_open: AtomicI64,
     /// Bytes of events that went into streams.
     pub stream_bytes: Counter,
-    /// Chunks that streams read from the store, because they began earlier than the ring of their task or did not keep up.
+    /// Bytes of encoded events that are kept for those who come next.
+    pub stream_cache_bytes: AtomicU64,
+    /// Chunks that were read from the store, because streams began earlier than the ring of their task or did not keep up.
     pub stream_store_chunks: Counter,
     /// Streams that were refused because too many are open.
     pub streams_refused: Counter,
@@ -91,7 +93,7 @@ impl Metrics {
             ),
             (
                 "codex_gateway_stream_store_chunks_total",
-                "Chunks that streams read from the store instead of memory.",
+                "Chunks that were read from the store for streams, because they were not in memory.",
                 &self.stream_store_chunks,
             ),
             (
@@ -154,6 +156,17 @@ impl Metrics {
             text,
             "codex_gateway_streams_open {}",
             self.streams_open.load(Ordering::Relaxed)
+        );
+        header(
+            &mut text,
+            "codex_gateway_stream_cache_bytes",
+            "gauge",
+            "Bytes of events that are kept for those who come next.",
+        );
+        let _ = writeln!(
+            text,
+            "codex_gateway_stream_cache_bytes {}",
+            self.stream_cache_bytes.load(Ordering::Relaxed)
         );
         if let Some(pending) = outbox_pending {
             header(

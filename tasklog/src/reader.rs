@@ -1,10 +1,11 @@
 //! Everything after a number, without gap or repeat: from the archive where the task is finished, else live, and what the live log
 //! does not have any more from the chunks that are uploaded already.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 
 use crate::archive::Archive;
@@ -14,9 +15,6 @@ use crate::live::{FrameStream, LiveLog};
 
 const FIRST_RETRY: Duration = Duration::from_millis(20);
 const LAST_RETRY: Duration = Duration::from_secs(1);
-
-/// How many lines [`Reader::tail`] answers with at most.
-const MAX_TAIL: usize = 10_000;
 
 /// Reads the log of any task.
 #[derive(Clone)]
@@ -74,53 +72,80 @@ impl Reader {
         Ok(batches.boxed())
     }
 
-    /// The last `lines` lines and events of a task that are there now, at most 10,000, and the end frame where there is one.
-    /// Nothing that comes before them is read, but for the chunk that they begin in.
+    /// The last `lines` lines and events of a task that are there now, and the end frame where there is one. Nothing that comes before them
+    /// is read, but for the chunk that they begin in. They are found first and read then, so that however long they are, only numbers are
+    /// held: eight bytes for each line.
     ///
     /// # Errors
     /// [`LogError::Unavailable`] when a store cannot be reached, [`LogError::Damaged`] when the archive is not what it should be.
-    pub async fn tail(&self, task: &str, lines: usize) -> Result<Vec<Arc<Frame>>, LogError> {
-        let lines = lines.min(MAX_TAIL);
+    pub async fn tail(&self, task: &str, lines: usize) -> Result<FrameStream, LogError> {
         let last = self.last(task).await?;
+        let after = self.before_last_lines(task, lines, last).await?;
+        let frames = self.record(task, after).await?;
+        // A log that grows would have more lines by now.
+        let frames = frames
+            .map_ok(move |mut batch| {
+                batch.retain(|frame| frame.seq <= last);
+                batch
+            })
+            .try_take_while(|batch| std::future::ready(Ok(!batch.is_empty())));
+        Ok(frames.boxed())
+    }
+
+    /// The number of the frame that ends what comes before the last `lines` lines up to frame `last`.
+    async fn before_last_lines(
+        &self,
+        task: &str,
+        lines: usize,
+        last: u64,
+    ) -> Result<u64, LogError> {
         // Most lines are one frame. One more, to see where the first of them begins, and the end frame.
-        let mut reach = lines as u64 + 2;
+        let mut reach = (lines as u64).saturating_add(2);
         loop {
             let after = last.saturating_sub(reach);
-            let mut frames: Vec<Arc<Frame>> = Vec::new();
-            let mut stream = self.record(task, after).await?;
-            while let Some(batch) = stream.next().await {
-                frames.extend(batch?);
-                // A log that grows must not be read for ever, nor be held whole.
-                if frames.last().is_some_and(|frame| frame.seq >= last) {
-                    break;
+            // The ends of the last lines, and of the one before them.
+            let mut ends = VecDeque::new();
+            let mut frames = self.record(task, after).await?;
+            'log: while let Some(batch) = frames.next().await {
+                for frame in batch? {
+                    if frame.seq > last {
+                        break 'log;
+                    }
+                    if ends_line(&frame.body) {
+                        if ends.len() > lines {
+                            ends.pop_front();
+                        }
+                        ends.push_back(frame.seq);
+                    }
                 }
             }
-            let ends = |frame: &&Arc<Frame>| match &frame.body {
-                Body::Line { more, .. } | Body::Event { more, .. } => !more,
-                Body::Gap { .. } => true,
-                Body::End(_) | Body::Beat => false,
-            };
-            let found = frames.iter().filter(ends).count();
-            if found > lines {
-                // The line before the first that is wanted ends where that one begins.
-                let before = frames.iter().enumerate().filter(|(_, frame)| ends(frame));
-                let cut = before.map(|(at, _)| at).nth(found - lines - 1);
-                frames.drain(..=cut.unwrap_or(0));
-                return Ok(frames);
+            if ends.len() > lines {
+                return Ok(ends.front().copied().unwrap_or(0));
             }
             if after == 0 {
-                return Ok(frames);
+                return Ok(0);
             }
             reach = reach.saturating_mul(2);
         }
     }
 
-    /// The number of the last frame that is there now.
-    async fn last(&self, task: &str) -> Result<u64, LogError> {
+    /// The number of the last frame of a task that is there now, 0 when there is none.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when a store cannot be reached, [`LogError::Damaged`] when the archive is not what it should be.
+    pub async fn last(&self, task: &str) -> Result<u64, LogError> {
         if let Some(manifest) = self.archive.manifest(task).await? {
             return Ok(manifest.last);
         }
         self.last_of_running(task).await
+    }
+
+    /// The number of the last frame in the live log, 0 when that has none; nothing else is asked.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the store cannot be reached.
+    pub async fn last_live(&self, task: &str) -> Result<u64, LogError> {
+        self.live.last(task).await
     }
 
     /// Whoever has the next frame; `None` when nobody has it any more.
@@ -196,6 +221,14 @@ impl Record {
             }
         }
         Ok(None)
+    }
+}
+
+const fn ends_line(body: &Body) -> bool {
+    match body {
+        Body::Line { more, .. } | Body::Event { more, .. } => !*more,
+        Body::Gap { .. } => true,
+        Body::End(_) | Body::Beat => false,
     }
 }
 

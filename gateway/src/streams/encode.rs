@@ -12,7 +12,7 @@ use crate::http::openapi::events::OutputStream;
 use crate::http::record::State;
 
 /// Which events a client wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum View {
     /// Events of Codex as `item`, lines as `log`.
     #[default]

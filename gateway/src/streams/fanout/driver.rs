@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
+use std::time::Duration;
 
 use codex_tasklog::{Joined, JoinedBody, Joiner};
 use futures::FutureExt as _;
@@ -20,6 +21,10 @@ use crate::tasks::states::Watch;
 
 /// Viewers are woken before their time when this much has come together, in bytes, so that a burst does not run through the ring.
 const BURST: usize = 256 * 1024;
+/// How far the log may be ahead of the first viewer to be read from there, in frames.
+const FAR: u64 = 4096;
+/// How long the live log may take to say how far it is.
+const PATIENCE: Duration = Duration::from_secs(1);
 const FAST: usize = Pace::Fast as usize;
 const CALM: usize = Pace::Calm as usize;
 const VIEW: [View; VIEWS] = [View::Typed, View::Raw];
@@ -57,14 +62,13 @@ impl Driver {
     ) -> Self {
         let now = Instant::now();
         let past = now.checked_sub(Pace::Calm.interval()).unwrap_or(now);
-        let feed = (!*task.finished.borrow()).then(|| task.feed(after));
-        let mut driver = Self {
+        Self {
             next_beat: now + task.shared.options.heartbeat,
             task,
             watch,
             oversight,
             looking: None,
-            feed,
+            feed: None,
             joiner: Joiner::default(),
             tails: [None, None],
             position: after,
@@ -73,14 +77,17 @@ impl Driver {
             woken: [past; PACES],
             idle_since: None,
             wakers: Vec::new(),
-        };
-        driver.open_rings();
-        driver
+        }
     }
 
     pub(super) async fn run(mut self) {
         let task = Arc::clone(&self.task);
         let mut stop = std::pin::pin!(task.shared.shutdown.cancelled());
+        tokio::select! {
+            biased;
+            () = &mut stop => return,
+            () = self.begin() => {}
+        }
         let mut timer = std::pin::pin!(tokio::time::sleep_until(self.deadline()));
         loop {
             let deadline = self.deadline();
@@ -106,6 +113,27 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Begins to read where the first viewer is. Where that is far behind the log, it begins with what is to come instead: that viewer could
+    /// not keep up, and the log would be read once for a ring that nobody follows and once more for the viewer.
+    async fn begin(&mut self) {
+        if *self.task.finished.borrow() {
+            return;
+        }
+        let (reader, id) = (&self.task.shared.source.reader, self.task.id.to_string());
+        let last = tokio::time::timeout(PATIENCE, reader.last_live(&id)).await;
+        if let Ok(Ok(last)) = last
+            && last > self.position.saturating_add(FAR)
+        {
+            self.position = last;
+            let mut state = self.task.lock();
+            for ring in state.rings.iter_mut().flatten() {
+                ring.restart(last);
+            }
+        }
+        self.feed = Some(self.task.feed(self.position));
+        self.open_rings();
     }
 
     /// When something is due.
@@ -229,6 +257,7 @@ impl Driver {
         for ring in self.task.lock().rings.iter_mut().flatten() {
             ring.trim(limit);
         }
+        self.task.replay.rest();
         if self.looking.is_none() && !users.is_empty() {
             let oversight = Arc::clone(&self.oversight);
             let (id, is_final) = (self.task.id, *self.task.finished.borrow());

@@ -2,14 +2,17 @@
 //!
 //! Each task that somebody watches has one driver, which reads its log once, encodes each event once for each view, and freezes what has come
 //! together into a segment of the view's [`ring`]. A [`Viewer`] is a position: it hands out whole segments, which all connections share.
-//! One that is not in the ring, because it began earlier or does not keep up, reads the store in chunks until it meets the ring again. So
-//! slow clients lose nothing, hold nobody up, and nothing queues up for them.
+//! One that is not in the ring, because it began earlier or does not keep up, reads the store in chunks until it meets the ring again. Those
+//! who want the same chunks read them once, together or out of the [`cache`]. So slow clients lose nothing, hold nobody up, and nothing
+//! queues up for them.
 //!
 //! This needs no database and no HTTP: statuses come from [`TaskStates`](crate::tasks::states::TaskStates), frames from a
 //! [`Source`](feed::Source), and [`Oversight`] says what else there is to look after.
 
+mod cache;
 mod driver;
 pub mod feed;
+mod replay;
 pub mod ring;
 mod store;
 mod task;
@@ -29,6 +32,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use self::feed::Source;
+use self::replay::Replays;
 use self::task::Task;
 pub use self::viewer::{EventBody, Viewer};
 use crate::metrics::Metrics;
@@ -79,6 +83,8 @@ pub struct Options {
     pub ring_bytes: usize,
     /// What all rings hold together, in bytes: when there are many, each holds less.
     pub total_bytes: usize,
+    /// What is kept of the parts of logs that are read from the store, for others who want the same, in bytes.
+    pub cache_bytes: usize,
     /// The time between two signs of life.
     pub heartbeat: Duration,
     /// How long a log is read on after its last viewer went, for those who connect again.
@@ -90,6 +96,7 @@ impl Default for Options {
         Self {
             ring_bytes: 4 * 1024 * 1024,
             total_bytes: 256 * 1024 * 1024,
+            cache_bytes: 64 * 1024 * 1024,
             heartbeat: Duration::from_secs(15),
             linger: Duration::from_secs(5),
         }
@@ -127,6 +134,7 @@ pub struct Inner {
     metrics: Arc<Metrics>,
     tasks: Mutex<HashMap<Uuid, Arc<Task>>>,
     rings: AtomicUsize,
+    replays: Replays,
     drivers: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -147,6 +155,7 @@ impl TaskStreams {
                 metrics,
                 tasks: Mutex::default(),
                 rings: AtomicUsize::new(0),
+                replays: Replays::new(options.cache_bytes),
                 drivers: TaskTracker::new(),
                 shutdown,
             }),
@@ -201,6 +210,12 @@ impl TaskStreams {
         self.inner.shutdown.cancelled().await;
         self.inner.drivers.close();
         self.inner.drivers.wait().await;
+    }
+
+    /// How much is kept of what was read from the store, in bytes.
+    #[must_use]
+    pub fn cached(&self) -> usize {
+        self.inner.replays.cache.bytes()
     }
 
     /// How many tasks are watched.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::streams::sse;
 
 /// What a segment costs beside its bytes, in bytes: its place in the queue and the allocation behind it.
-const OVERHEAD: usize = 128;
+pub const OVERHEAD: usize = 128;
 /// Segments are put together up to this size for a reader that has several before it.
 const GATHER: usize = 64 * 1024;
 /// Larger segments go out as they are, because copying them would cost more than another write.
@@ -27,12 +27,28 @@ pub struct Ring {
     bytes: usize,
 }
 
-/// What one flush froze: whole events.
-#[derive(Debug)]
-struct Segment {
-    after: u64,
-    last: u64,
-    bytes: Bytes,
+/// Whole events.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// The number of the last frame before them.
+    pub after: u64,
+    /// The number of the last frame in them.
+    pub last: u64,
+    /// The events.
+    pub bytes: Bytes,
+}
+
+impl Segment {
+    /// Where the event after a position begins; nothing when the position is not between two events of this segment.
+    #[must_use]
+    pub fn offset(&self, position: u64) -> Option<usize> {
+        if position == self.after {
+            return Some(0);
+        }
+        let mut blocks = sse::blocks(&self.bytes);
+        let block = blocks.find(|block| block.number() == Some(position))?;
+        Some(block.end)
+    }
 }
 
 /// A place in a ring: a segment and an offset in it.
@@ -71,6 +87,15 @@ impl Ring {
             head: position,
             bytes: 0,
         }
+    }
+
+    /// Begins again at another position. Places from before are gone.
+    pub fn restart(&mut self, position: u64) {
+        self.first += self.segments.len() as u64 + 1;
+        self.segments.clear();
+        self.base = position;
+        self.head = position;
+        self.bytes = 0;
     }
 
     /// What the ring takes in memory, in bytes.
@@ -114,17 +139,9 @@ impl Ring {
                 offset: 0,
             });
         };
-        let offset = if segment.after == position {
-            0
-        } else {
-            let mut blocks = sse::blocks(&segment.bytes);
-            blocks
-                .find(|block| block.number() == Some(position))
-                .map(|block| block.end)?
-        };
         Some(Place {
             segment: number,
-            offset,
+            offset: segment.offset(position)?,
         })
     }
 

@@ -1,12 +1,11 @@
-//! A viewer's own way through the store, as long as the ring does not have what it needs.
+//! A way through the store, for what the ring does not have.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use codex_tasklog::{Frame, Joiner};
-use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _};
+use codex_tasklog::{Frame, JoinedBody, Joiner};
+use futures::FutureExt as _;
 
 use super::feed::{Fed, Feed, LogEnd};
 use crate::streams::encode::{Encoder, View};
@@ -29,21 +28,7 @@ pub enum Chunk {
 }
 
 /// Reads and encodes whole events, a chunk for each time it is asked. What is held in between is one batch of frames at most.
-pub fn chunks(feed: Feed, view: View) -> BoxStream<'static, Chunk> {
-    let way = Way {
-        feed,
-        pending: VecDeque::new(),
-        joiner: Joiner::default(),
-        encoder: Encoder::new(view),
-    };
-    futures::stream::unfold(way, |mut way| async move {
-        let chunk = way.next().await;
-        Some((chunk, way))
-    })
-    .boxed()
-}
-
-struct Way {
+pub struct Way {
     feed: Feed,
     pending: VecDeque<Arc<Frame>>,
     joiner: Joiner,
@@ -51,14 +36,29 @@ struct Way {
 }
 
 impl Way {
-    async fn next(&mut self) -> Chunk {
+    /// Begins where the feed does.
+    #[must_use]
+    pub fn new(feed: Feed, view: View) -> Self {
+        Self {
+            feed,
+            pending: VecDeque::new(),
+            joiner: Joiner::default(),
+            encoder: Encoder::new(view),
+        }
+    }
+
+    /// The next chunk. Nothing is lost when the future is dropped before its end. The end comes as often as it is asked for.
+    pub async fn next(&mut self) -> Chunk {
         let mut last = 0;
         loop {
             while self.encoder.len() < CHUNK {
                 let Some(frame) = self.pending.pop_front() else {
                     break;
                 };
-                if let Some(piece) = self.joiner.push(&frame) {
+                // The end frame is no event.
+                if let Some(piece) = self.joiner.push(&frame)
+                    && !matches!(piece.body, JoinedBody::End(_))
+                {
                     last = piece.last;
                     self.encoder.joined(&piece);
                 }

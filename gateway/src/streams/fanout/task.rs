@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::feed::{Feed, LogEnd};
+use super::replay::Replay;
 use super::ring::Ring;
 use super::{Inner, Pace};
 use crate::streams::encode::View;
@@ -23,6 +24,8 @@ pub struct Task {
     pub control: Notify,
     /// Tells every reader of the log whether the archive may be asked.
     pub finished: watch::Sender<bool>,
+    /// What is being read of the part that is not in the rings.
+    pub replay: Replay,
     state: Mutex<State>,
 }
 
@@ -62,6 +65,7 @@ impl Task {
             shared,
             control: Notify::new(),
             finished: watch::Sender::new(is_final),
+            replay: Replay::default(),
             state: Mutex::new(State {
                 history,
                 rings: [None, None],

@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use hyper::body::{Body, Frame};
 
 use super::Request;
 use super::feed::LogEnd;
+use super::replay::Reading;
 use super::ring::{Place, Read, Ring};
-use super::store::{self, CHUNK, Chunk};
+use super::store::{CHUNK, Chunk};
 use super::task::{State, Task, index};
 use crate::database::status::TaskStatus;
 use crate::streams::encode::Encoder;
@@ -44,8 +44,8 @@ pub struct Viewer {
 enum Mode {
     /// From the ring.
     Ring(Place),
-    /// From the store, until the ring has the position; not opened before it is needed.
-    Store(Option<BoxStream<'static, Chunk>>),
+    /// From the store, until the ring has the position.
+    Store(Reading),
     /// From nowhere: the log is read to its end, and the final state is waited for.
     Over(LogEnd),
 }
@@ -116,20 +116,16 @@ impl Viewer {
                 }
                 Look::ReadStore => {}
             }
-            let Mode::Store(chunks) = &mut self.mode else {
+            let Mode::Store(reading) = &mut self.mode else {
                 continue;
             };
             let (task, view, position) = (&self.task, self.request.view, self.position);
-            let chunks = chunks.get_or_insert_with(|| store::chunks(task.feed(position), view));
-            match std::task::ready!(chunks.poll_next_unpin(context)) {
-                Some(Chunk::Bytes { bytes, last }) => {
+            match std::task::ready!(reading.poll(task, view, position, context)) {
+                Chunk::Bytes { bytes, last } => {
                     self.position = last;
-                    self.task.shared.metrics.stream_store_chunks.increment();
                     return self.out(bytes);
                 }
-                Some(Chunk::End(end)) => self.mode = Mode::Over(end),
-                // The chunks repeat their end for ever.
-                None => self.mode = Mode::Over(self.lost()),
+                Chunk::End(end) => self.mode = Mode::Over(end),
             }
         }
     }
@@ -164,7 +160,9 @@ impl Viewer {
         if let Mode::Store(_) = &self.mode {
             self.mode = match state.mode_at(&self.request, self.position) {
                 // Whoever reads the store goes on with it where the ring does not have the position yet.
-                Mode::Store(_) => std::mem::replace(&mut self.mode, Mode::Store(None)),
+                Mode::Store(_) => {
+                    std::mem::replace(&mut self.mode, Mode::Store(Reading::default()))
+                }
                 ring => ring,
             };
         }
@@ -184,7 +182,7 @@ impl Viewer {
                         }
                     }
                 }
-                Some(Read::Gone) | None => self.mode = Mode::Store(None),
+                Some(Read::Gone) | None => self.mode = Mode::Store(Reading::default()),
             }
         }
         state.wait(self.request.pace, &mut self.key, context);
@@ -241,7 +239,7 @@ impl State {
     fn mode_at(&self, request: &Request, position: u64) -> Mode {
         self.ring(request.view)
             .and_then(|ring| ring.seek(position))
-            .map_or(Mode::Store(None), Mode::Ring)
+            .map_or_else(|| Mode::Store(Reading::default()), Mode::Ring)
     }
 }
 

@@ -29,9 +29,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn play(steps: Vec<Step>, ring_bytes: usize, length: usize) {
+async fn play(steps: Vec<Step>, ring_bytes: usize, cache_bytes: usize, length: usize) {
     let mut bench = Bench::new(Options {
         ring_bytes,
+        cache_bytes,
         heartbeat: Duration::from_millis(40),
         linger: Duration::from_millis(10),
         ..Options::default()
@@ -94,12 +95,13 @@ proptest! {
     fn everybody_sees_every_number_once(
         steps in prop::collection::vec(step(), 1..60),
         ring_bytes in prop_oneof![Just(0_usize), 200_usize..20_000, Just(1 << 20)],
+        cache_bytes in prop_oneof![Just(0_usize), 1_000_usize..20_000, Just(1 << 20)],
         length in prop_oneof![1_usize..200, Just(5_000)],
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(play(steps, ring_bytes, length));
+        runtime.block_on(play(steps, ring_bytes, cache_bytes, length));
     }
 }

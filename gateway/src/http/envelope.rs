@@ -48,6 +48,9 @@ pub enum ApiError {
     /// The path exists, but not with this method.
     #[error("this path does not know the method; see the Allow header")]
     MethodNotAllowed,
+    /// The client takes nothing that there is.
+    #[error("{0}")]
+    NotAcceptable(&'static str),
     /// The state of things forbids it.
     #[error("{message}")]
     Conflict {
@@ -79,6 +82,9 @@ pub enum ApiError {
     /// Too many streams are open.
     #[error(transparent)]
     TooManyStreams(#[from] Refused),
+    /// The gateway has been told to stop.
+    #[error("this gateway is about to stop; connect again, and another one answers")]
+    Stopping,
     /// A store is away.
     #[error("{store} cannot be reached now; try again later")]
     Unavailable {
@@ -112,6 +118,7 @@ impl ApiError {
             Self::SessionRequired => (StatusCode::FORBIDDEN, "session_required"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, "not_acceptable"),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => {
@@ -122,6 +129,7 @@ impl ApiError {
             Self::TooManyTasks(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tasks"),
             Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::TooManyStreams(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_streams"),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -144,6 +152,7 @@ impl ApiError {
             Self::TooManyTasks(_) => Some(10),
             // Nobody knows when a stream will end; this is long enough to close one, and to be noticed where a connection broke.
             Self::TooManyStreams(_) => Some(5),
+            Self::Stopping => Some(1),
             Self::Unavailable { .. } | Self::TimedOut => Some(2),
             _ => None,
         }

@@ -8,6 +8,7 @@ pub mod extract;
 pub mod handlers;
 pub mod identity;
 pub mod limit;
+mod negotiate;
 pub mod openapi;
 pub mod page_policy;
 pub mod pages;

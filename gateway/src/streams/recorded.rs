@@ -1,9 +1,11 @@
 //! The log of a task up to now, as opposed to a stream that waits for more.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use codex_tasklog::{FrameStream, Joined, JoinedBody, Joiner, LogError};
+use codex_tasklog::{Frame, FrameStream, Joined, JoinedBody, Joiner, LogError};
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -23,6 +25,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// How the name of a file in this format ends.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Text => "log",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
     /// The media type.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
@@ -33,12 +44,33 @@ impl Format {
     }
 }
 
+/// Which part of a log is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Part {
+    /// Only what comes after the frame with this number.
+    pub after: u64,
+    /// Only so many of the last lines and events.
+    pub tail: Option<usize>,
+}
+
 /// Opens the archived log, or what is there now of one that still grows.
 ///
 /// # Errors
 /// [`LogError::Unavailable`] when the store cannot be reached.
-pub async fn open(app: &App, task: Uuid) -> Result<Pieces, LogError> {
-    Ok(join(app.reader.record(&task.to_string(), 0).await?))
+pub async fn open(app: &App, task: Uuid, part: Part) -> Result<Pieces, LogError> {
+    let (reader, task) = (&app.reader, task.to_string());
+    let Some(lines) = part.tail else {
+        return Ok(join(reader.record(&task, part.after).await?));
+    };
+    let mut frames = reader.tail(&task, lines).await?;
+    if part.after > 0 {
+        let behind = move |batch: Vec<Arc<Frame>>| {
+            let batch = batch.into_iter();
+            batch.filter(|frame| frame.seq > part.after).collect()
+        };
+        frames = frames.map_ok(behind).boxed();
+    }
+    Ok(join(frames))
 }
 
 /// Joins what belongs together.
@@ -123,8 +155,7 @@ fn ndjson(piece: &Joined, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use codex_tasklog::{Body, End, Frame};
-    use std::sync::Arc;
+    use codex_tasklog::{Body, End};
 
     fn frames() -> FrameStream {
         let body = |seq| match seq {

@@ -2,76 +2,171 @@
 
 use std::sync::Arc;
 
+use async_compression::Level;
+use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use futures::StreamExt as _;
-use http::{HeaderName, header};
+use bytes::Bytes;
+use codex_tasklog::LogError;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
+use tokio_util::io::{ReaderStream, StreamReader};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::database::tasks;
-use crate::http::envelope::ApiError;
+use crate::http::envelope::{ApiError, Envelope};
 use crate::http::extract::{NO_TASK, Parameters, TaskId};
 use crate::http::identity::Identity;
+use crate::http::negotiate::{self, Encoding};
 use crate::http::openapi::events::FormatName;
-use crate::streams::recorded::{self, Format};
+use crate::streams::recorded::{self, Format, Part};
 use crate::tasks::validate::Invalid;
+
+/// How many lines may be asked for with `tail`.
+const MAX_TAIL: usize = 100_000;
+/// Names of NDJSON; the first one is how it is sent.
+const NDJSON: [&str; 3] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+];
 
 /// The query of a log.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LogQuery {
-    /// `text`, unless told: lines; `ndjson`: one object for each line or event, with its number.
+    /// `text`: lines; `ndjson`: one object for each line or event, with its number. Without it `Accept` decides, and text is usual.
     #[param(value_type = Option<FormatName>, inline)]
     format: Option<String>,
+    /// Only what comes after the frame with this number.
+    #[param(value_type = Option<u64>, minimum = 0)]
+    after: Option<String>,
+    /// Only so many of the last lines and events.
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 100_000)]
+    tail: Option<String>,
 }
 
-/// `GET /api/tasks/{id}/log`: everything up to now, as text or as NDJSON.
+/// `GET /api/tasks/{id}/log`: everything up to now, or a part of it, as text or as NDJSON.
 ///
 /// # Errors
-/// 404, and 503 when the store of the log is away.
+/// 404, 406 for a client that takes no encoding of the gateway, and 503 when the store of the log is away.
 #[utoipa::path(
     get,
     path = "/api/tasks/{id}/log",
     tag = "tasks",
     security(("bearer" = [])),
     summary = "Read the log",
-    description = "Everything up to now; of a finished task all of it.",
+    description = "Everything up to now, or a part of it; of a finished task all of it. The answer is compressed as `Accept-Encoding` has it, \
+        with gzip or zstd.",
     params(TaskId, LogQuery),
-    responses((status = 200, content(
-        (String = "text/plain; charset=utf-8"),
-        (String = "application/x-ndjson"),
-    ))),
+    responses(
+        (status = 200, content(
+            (String = "text/plain; charset=utf-8"),
+            (String = "application/x-ndjson"),
+        )),
+        (status = 406, description = "`Accept-Encoding` allows nothing that the gateway has.", body = Envelope<'static>),
+    ),
 )]
 pub async fn get_log(
     State(app): State<Arc<App>>,
     identity: Identity,
     TaskId(id): TaskId,
     Parameters(query): Parameters<LogQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let format = match query.format.as_deref() {
-        None | Some("" | "text") => Format::Text,
-        Some("ndjson") => Format::Ndjson,
-        Some(_) => {
-            return Err(Invalid {
-                field: "format",
-                message: "format must be text or ndjson".to_owned(),
-            }
-            .into());
-        }
-    };
+    let format = format(query.format.as_deref(), &headers)?;
+    let part = part(&query)?;
+    let encoding = Encoding::negotiate(&headers).ok_or(ApiError::NotAcceptable(
+        "the log can be sent with gzip, with zstd or as it is; allow one of these in Accept-Encoding",
+    ))?;
     check_visible(&app, &identity, id).await?;
-    let pieces = recorded::open(&app, id).await.map_err(away)?;
-    let body = Body::from_stream(recorded::render(pieces, format));
+    let pieces = recorded::open(&app, id, part).await.map_err(away)?;
+    let body = encoded(recorded::render(pieces, format), encoding);
+    let name = format!("attachment; filename=\"task-{id}.{}\"", format.extension());
     let headers = [
-        (header::CONTENT_TYPE, format.content_type()),
-        (HeaderName::from_static("x-accel-buffering"), "no"),
+        (header::CONTENT_TYPE, format.content_type().to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+        (header::VARY, "accept, accept-encoding".to_owned()),
+        // Positions in a log are numbers of frames, for which there is `after`.
+        (header::ACCEPT_RANGES, "none".to_owned()),
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            "no".to_owned(),
+        ),
     ];
-    Ok((headers, body).into_response())
+    let mut response = (headers, body).into_response();
+    if let Some(name) = encoding.name() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    Ok(response)
 }
+
+/// What the query says counts more than the header.
+fn format(query: Option<&str>, headers: &HeaderMap) -> Result<Format, Invalid> {
+    match query {
+        None | Some("") if negotiate::prefers(headers, &NDJSON, "text/plain") => Ok(Format::Ndjson),
+        None | Some("" | "text") => Ok(Format::Text),
+        Some("ndjson") => Ok(Format::Ndjson),
+        Some(_) => Err(Invalid {
+            field: "format",
+            message: "format must be text or ndjson".to_owned(),
+        }),
+    }
+}
+
+fn part(query: &LogQuery) -> Result<Part, Invalid> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let after = given(&query.after).map(|text| text.parse());
+    let tail = given(&query.tail).map(|text| text.parse());
+    Ok(Part {
+        after: after
+            .transpose()
+            .map_err(|_| Invalid {
+                field: "after",
+                message: "after must be the number of the last frame that is not wanted".to_owned(),
+            })?
+            .unwrap_or(0),
+        tail: match tail.transpose() {
+            Ok(tail) if tail.is_none_or(|lines| lines <= MAX_TAIL) => tail,
+            _ => {
+                return Err(Invalid {
+                    field: "tail",
+                    message: format!("tail must be a number of lines, at most {MAX_TAIL}"),
+                });
+            }
+        },
+    })
+}
+
+/// The body, compressed as it is sent: no more than a few buffers are in memory, however long the log is.
+fn encoded(
+    text: impl Stream<Item = Result<Bytes, LogError>> + Send + 'static,
+    encoding: Encoding,
+) -> Body {
+    let reader = StreamReader::new(text.map_err(std::io::Error::other).boxed());
+    match encoding {
+        Encoding::Identity => Body::from_stream(reader.into_inner()),
+        Encoding::Gzip => {
+            let encoder = GzipEncoder::with_quality(reader, Level::Precise(GZIP_LEVEL));
+            Body::from_stream(ReaderStream::with_capacity(encoder, BUFFER))
+        }
+        Encoding::Zstd => {
+            let encoder = ZstdEncoder::with_quality(reader, Level::Precise(ZSTD_LEVEL));
+            Body::from_stream(ReaderStream::with_capacity(encoder, BUFFER))
+        }
+    }
+}
+
+/// Both are fast and take most of what there is to gain.
+const GZIP_LEVEL: i32 = 4;
+const ZSTD_LEVEL: i32 = 3;
+/// What is compressed for one write, in bytes.
+const BUFFER: usize = 32 * 1024;
 
 /// The runner's event that carries the patch.
 #[derive(Deserialize)]
@@ -106,7 +201,9 @@ pub async fn get_patch(
     TaskId(id): TaskId,
 ) -> Result<Response, ApiError> {
     check_visible(&app, &identity, id).await?;
-    let mut pieces = recorded::open(&app, id).await.map_err(away)?;
+    let mut pieces = recorded::open(&app, id, Part::default())
+        .await
+        .map_err(away)?;
     let mut last = None;
     while let Some(batch) = pieces.next().await {
         for piece in batch.map_err(away)? {
@@ -141,9 +238,9 @@ async fn check_visible(app: &App, identity: &Identity, id: Uuid) -> Result<(), A
     }
 }
 
-fn away(error: codex_tasklog::LogError) -> ApiError {
+fn away(error: LogError) -> ApiError {
     match error {
-        codex_tasklog::LogError::Damaged(_) => ApiError::Internal(error.into()),
+        LogError::Damaged(_) => ApiError::Internal(error.into()),
         _ => ApiError::Unavailable {
             store: "log",
             source: Some(error.into()),

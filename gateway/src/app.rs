@@ -69,6 +69,10 @@ pub struct Settings {
     pub audit_days: u32,
     /// Another provider of sign-ins.
     pub oidc: Option<OidcSettings>,
+    /// How much is kept of the logs that streams read from the store, for others who want the same, in bytes.
+    pub stream_cache: usize,
+    /// How long the gateway goes on after the order to stop, so that whoever spreads the requests notices.
+    pub drain: Duration,
 }
 
 impl Default for Settings {
@@ -87,6 +91,8 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(15),
             audit_days: 0,
             oidc: None,
+            stream_cache: 64 * 1024 * 1024,
+            drain: Duration::ZERO,
         }
     }
 }
@@ -127,6 +133,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Settings.
     pub settings: Settings,
+    /// The order to stop: no new streams from now on.
+    pub stopping: CancellationToken,
     /// Ends everything, streams included.
     pub shutdown: CancellationToken,
 }

@@ -99,6 +99,13 @@ pub struct Config {
     /// How many streams may be open on this gateway in all; more are refused with 429.
     #[arg(long, env = "CODEX_STREAMS_TOTAL", default_value_t = 10_000)]
     pub streams_total: usize,
+    /// How much memory may hold what streams have read of older or finished logs, for others who want the same, in bytes.
+    #[arg(long, env = "CODEX_STREAM_CACHE", default_value_t = 64 * 1024 * 1024)]
+    pub stream_cache: usize,
+    /// How long the gateway goes on after SIGTERM before it ends its streams, in seconds. Meanwhile `/readyz` fails and new streams are
+    /// refused, so that a load balancer sends nothing here any more when clients connect again.
+    #[arg(long, env = "CODEX_DRAIN_SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub drain_seconds: u64,
     /// What the limits of requests are.
     #[command(flatten)]
     pub rates: RateConfig,
@@ -177,6 +184,8 @@ impl Config {
             web_dir: self.web_dir.clone(),
             streams_per_user: self.streams_per_user,
             streams_total: self.streams_total,
+            stream_cache: self.stream_cache,
+            drain: Duration::from_secs(self.drain_seconds),
             rates: self.rates.settings(),
             tasks_per_user: self.tasks_per_user,
             body_timeout: Duration::from_secs(self.body_seconds),

@@ -27,7 +27,7 @@ use crate::streams::fanout::{Options, Source, TaskStreams};
 use crate::streams::slots::Slots;
 use crate::tasks::states::TaskStates;
 
-/// Runs a gateway until `shutdown`.
+/// Runs a gateway until `shutdown`, and for as long after it as [`Settings::drain`](crate::app::Settings::drain) says.
 ///
 /// # Errors
 /// [`Error::Hashing`] when passwords cannot be hashed here, [`Error::Oidc`] when the provider of sign-ins cannot be used, [`Error::PartEnded`] when a part has ended that should not have.
@@ -40,6 +40,9 @@ pub async fn run(
         .await
         .map_err(|error| Error::Hashing(error.to_string()))?;
     let oidc = parts.settings.oidc.clone().map(Provider::new).transpose()?;
+    // The order is one thing, the end another.
+    let (stopping, shutdown) = (shutdown, CancellationToken::new());
+    let drain = parts.settings.drain;
     let (repositories, feed) = Repositories::new();
     let metrics = Arc::new(Metrics::default());
     let reader = Reader::new(Arc::clone(&parts.live), Arc::clone(&parts.archive));
@@ -49,7 +52,10 @@ pub async fn run(
     };
     let streams = TaskStreams::new(
         source,
-        Options::default(),
+        Options {
+            cache_bytes: parts.settings.stream_cache,
+            ..Options::default()
+        },
         Arc::clone(&metrics),
         shutdown.clone(),
     );
@@ -74,6 +80,7 @@ pub async fn run(
         outbox: Notify::new(),
         metrics,
         settings: parts.settings,
+        stopping: stopping.clone(),
         shutdown: shutdown.clone(),
     });
     let namespace = &app.settings.namespace;
@@ -86,6 +93,21 @@ pub async fn run(
             name
         });
     };
+    let end = shutdown.clone();
+    start(
+        "end",
+        Box::pin(async move {
+            tokio::select! {
+                () = end.cancelled() => return,
+                () = stopping.cancelled() => {}
+            }
+            tracing::info!(drain.seconds = drain.as_secs(), "the gateway stops");
+            tokio::select! {
+                () = end.cancelled() => {}
+                () = tokio::time::sleep(drain) => end.cancel(),
+            }
+        }),
+    );
     let watched = Api::namespaced(app.client.clone(), namespace);
     start(
         "watch of the repositories",

@@ -1,6 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -48,10 +49,10 @@ pub async fn healthz() -> Response {
         .into_response()
 }
 
-/// `GET /readyz`: so do the database and Kubernetes.
+/// `GET /readyz`: so do the database and Kubernetes, and the gateway is there to stay.
 ///
 /// # Errors
-/// 503 with the store that is away.
+/// 503 with the store that is away, or because the gateway is about to stop.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -60,6 +61,9 @@ pub async fn healthz() -> Response {
     responses((status = 200, body = Health)),
 )]
 pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    if app.stopping.is_cancelled() {
+        return Err(ApiError::Stopping);
+    }
     let (database, kubernetes, counting) = tokio::join!(
         tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&app.pool)),
         tokio::time::timeout(PATIENCE, app.client.apiserver_version()),
@@ -98,6 +102,10 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
 )]
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let pending = tokio::time::timeout(PATIENCE, outbox::pending(&app.pool)).await;
+    let cached = app.streams.cached() as u64;
+    app.metrics
+        .stream_cache_bytes
+        .store(cached, Ordering::Relaxed);
     let text = app.metrics.render(pending.ok().and_then(Result::ok));
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     (

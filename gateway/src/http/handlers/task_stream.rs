@@ -41,7 +41,7 @@ pub struct StreamQuery {
 /// `GET /api/tasks/{id}/stream`
 ///
 /// # Errors
-/// 400 for a number that is none, 404, and 429 when too many streams are open.
+/// 400 for a number that is none, 404, 429 when too many streams are open, and 503 when the gateway is about to stop.
 #[utoipa::path(
     get,
     path = "/api/tasks/{id}/stream",
@@ -84,6 +84,9 @@ pub(super) async fn open(
     query: &StreamQuery,
     headers: &HeaderMap,
 ) -> Result<Viewer, ApiError> {
+    if app.stopping.is_cancelled() {
+        return Err(ApiError::Stopping);
+    }
     let request = Request {
         task,
         user: identity.user_id,

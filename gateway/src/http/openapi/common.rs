@@ -103,7 +103,7 @@ const SHARED: [Shared; 11] = [
     Shared {
         status: "503",
         name: "Unavailable",
-        meaning: "A store that is needed is away, and `details.store` names it; or the gateway took too long.",
+        meaning: "A store that is needed is away, and `details.store` names it; or the gateway took too long, or is about to stop.",
         retry_after: true,
         applies: |_| true,
     },

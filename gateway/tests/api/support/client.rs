@@ -177,7 +177,20 @@ impl Client {
         assert_eq!(response.status().as_u16(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
-        Events {
+        Events::from(response)
+    }
+
+    /// Opens the stream of a task after a number, at a gateway that may stop or be gone.
+    pub async fn try_stream(&self, id: &str, after: &str) -> Option<Events> {
+        let request = self.request(Method::GET, &format!("/api/tasks/{id}/stream"));
+        let response = request.header("last-event-id", after).send().await.ok()?;
+        (response.status().as_u16() == 200).then(|| Events::from(response))
+    }
+}
+
+impl From<reqwest::Response> for Events {
+    fn from(response: reqwest::Response) -> Self {
+        Self {
             bytes: response
                 .bytes_stream()
                 .map(|chunk| chunk.map(|bytes| bytes.to_vec()))
@@ -235,6 +248,11 @@ impl Events {
             }
         }
         events
+    }
+
+    /// Whether no part of an event is left over.
+    pub fn is_between_events(&self) -> bool {
+        self.buffer.is_empty()
     }
 
     /// Everything until the connection ends.

@@ -7,6 +7,8 @@ pub mod oidc;
 pub mod postgres;
 pub mod process;
 pub mod redis;
+pub mod program;
+pub mod raw;
 pub mod world;
 
 use std::time::Duration;

@@ -39,7 +39,7 @@ pub struct World {
     pub kube: kube::Client,
     cluster: Cluster,
     hub: Option<DropGuard>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl World {
@@ -84,7 +84,7 @@ impl World {
             kube,
             cluster,
             hub: Some(hub),
-            _dir: dir,
+            dir,
         }
     }
 
@@ -154,6 +154,11 @@ impl World {
     /// The kubeconfig with the rights of a gateway.
     pub fn kubeconfig(&self) -> &std::path::Path {
         self.cluster.kubeconfig_path_for("gateway")
+    }
+
+    /// Where the archive is.
+    pub fn archive_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("archive")
     }
 
     pub fn tasks(&self) -> Api<CodexTask> {

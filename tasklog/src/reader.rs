@@ -198,7 +198,14 @@ impl Record {
             };
             let batch = match source.next().await {
                 Some(Ok(batch)) => batch,
-                Some(Err(LogError::Trimmed { .. } | LogError::Removed)) | None => {
+                // A store elsewhere says so only here; asked again, it would only say the same again.
+                Some(Err(LogError::Trimmed { first })) => {
+                    let archive = &self.reader.archive;
+                    let uploaded = archive.read_uploaded(&self.task, self.after).await?;
+                    self.source = Some(uploaded.ok_or_else(|| missing(self.after, first))?);
+                    continue;
+                }
+                Some(Err(LogError::Removed)) | None => {
                     // If anything is missing, it is elsewhere by now.
                     self.source = None;
                     continue;

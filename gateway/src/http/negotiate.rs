@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn headers(name: HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
         let values = values.iter().map(|value| HeaderValue::from_str(value));
         values.map(|value| (name.clone(), value.unwrap())).collect()
     }
@@ -122,7 +122,7 @@ mod tests {
     fn encodings_are_chosen_by_weight() {
         use Encoding::{Gzip, Identity, Zstd};
         let chosen =
-            |values: &[&str]| Encoding::negotiate(&headers(header::ACCEPT_ENCODING, values));
+            |values: &[&str]| Encoding::negotiate(&headers(&header::ACCEPT_ENCODING, values));
         for (values, expected) in [
             (&[][..], Some(Identity)),
             (&[""], Some(Identity)),
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn media_types_are_chosen_by_weight() {
         let prefers = |value| {
-            let headers = headers(header::ACCEPT, &[value]);
+            let headers = headers(&header::ACCEPT, &[value]);
             prefers(
                 &headers,
                 &["application/x-ndjson", "application/jsonl"],

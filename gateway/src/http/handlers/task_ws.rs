@@ -19,6 +19,8 @@ use crate::streams::websocket;
 pub const PROTOCOL: &str = "codex.events";
 /// Clients have nothing to say but pongs and goodbye.
 const MAX_MESSAGE: usize = 4096;
+/// What is put together for one write, in bytes; as much as 128 KiB, which is usual, would wait in memory for each slow client.
+const WRITE_BUFFER: usize = 32 * 1024;
 
 /// `GET /api/tasks/{id}/ws`
 ///
@@ -50,6 +52,8 @@ pub async fn watch_task(
     })?;
     let viewer = open(&app, &identity, id, &query, &headers).await?;
     let mut upgrade = upgrade
+        .read_buffer_size(MAX_MESSAGE)
+        .write_buffer_size(WRITE_BUFFER)
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE);
     if let Some(protocol) = protocol(&headers) {

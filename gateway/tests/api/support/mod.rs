@@ -6,9 +6,9 @@ pub mod forge;
 pub mod oidc;
 pub mod postgres;
 pub mod process;
-pub mod redis;
 pub mod program;
 pub mod raw;
+pub mod redis;
 pub mod world;
 
 use std::time::Duration;

@@ -223,7 +223,7 @@ export interface paths {
         };
         /**
          * Read the log
-         * @description Everything up to now; of a finished task all of it.
+         * @description Everything up to now, or a part of it; of a finished task all of it. The answer is compressed as `Accept-Encoding` has it, with gzip or zstd.
          */
         get: operations["get_log"];
         put?: never;
@@ -1156,7 +1156,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description A store that is needed is away, and `details.store` names it; or the gateway took too long. */
+        /** @description A store that is needed is away, and `details.store` names it; or the gateway took too long, or is about to stop. */
         Unavailable: {
             headers: {
                 /** @description After how many seconds to try again. */
@@ -1648,8 +1648,12 @@ export interface operations {
     get_log: {
         parameters: {
             query?: {
-                /** @description `text`, unless told: lines; `ndjson`: one object for each line or event, with its number. */
+                /** @description `text`: lines; `ndjson`: one object for each line or event, with its number. Without it `Accept` decides, and text is usual. */
                 format?: "text" | "ndjson";
+                /** @description Only what comes after the frame with this number. */
+                after?: number;
+                /** @description Only so many of the last lines and events. */
+                tail?: number;
             };
             header?: never;
             path: {
@@ -1673,6 +1677,15 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            /** @description `Accept-Encoding` allows nothing that the gateway has. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -24,6 +24,8 @@ pub enum Scenario {
     },
     /// `[demo:say TEXT]`: say this text and nothing else.
     Say(String),
+    /// `[demo:recall]`: say what was asked before in this session.
+    Recall,
     /// `[demo:fail]`: run a command that exits with 3, and go on.
     Fail,
     /// `[demo:error STATUS]`: answer every request of the turn with this HTTP status.
@@ -62,6 +64,7 @@ impl Scenario {
                 .map_or_else(|_| Self::not_a_number(name), Self::Lines),
             "messages" => Self::messages(argument),
             "say" => Self::Say(argument.to_owned()),
+            "recall" => Self::Recall,
             "fail" => Self::Fail,
             "error" => match argument.parse() {
                 Ok(status @ 400..=599) => Self::Error(status),
@@ -129,6 +132,7 @@ mod tests {
                 "[demo:say hello there]",
                 Scenario::Say("hello there".to_owned()),
             ),
+            ("[demo:recall]", Scenario::Recall),
             ("[demo:fail]", Scenario::Fail),
             ("[demo:error 429]", Scenario::Error(429)),
             ("[demo:drop]", Scenario::Drop),

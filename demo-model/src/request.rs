@@ -35,6 +35,8 @@ pub enum RequestError {
 pub struct Turn {
     /// The user's last message.
     pub prompt: String,
+    /// What the user asked before, in order: the earlier turns of a session that goes on.
+    pub earlier: Vec<String>,
     /// The results of the tools that were called since then, in order.
     pub outputs: Vec<ToolOutput>,
     /// What the model has said since then, in order.
@@ -105,6 +107,7 @@ impl Turn {
         }
         let mut turn = Self {
             prompt: String::new(),
+            earlier: Vec::new(),
             outputs: Vec::new(),
             said: Vec::new(),
             tools: parsed
@@ -131,7 +134,9 @@ impl Turn {
                     .any(|prefix| text.starts_with(prefix))
                 {
                     // A new question: whatever came before it belongs to an earlier turn of the conversation.
-                    self.prompt = text;
+                    let before = std::mem::replace(&mut self.prompt, text);
+                    self.earlier
+                        .extend(Some(before).filter(|it| !it.is_empty()));
                     self.outputs.clear();
                     self.said.clear();
                 }
@@ -258,6 +263,7 @@ mod tests {
             (turn.prompt.as_str(), turn.finished_steps(), turn.said.len()),
             ("second", 1, 0)
         );
+        assert_eq!(turn.earlier, ["first"]);
     }
 
     #[test]

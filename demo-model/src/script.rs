@@ -36,6 +36,11 @@ pub fn reply(turn: &Turn) -> Reply {
     let step = turn.finished_steps();
     match scenario {
         Scenario::Say(text) => Reply::items(vec![Item::Message(text)]),
+        Scenario::Recall => message(format!(
+            "Earlier questions: {}. {}",
+            turn.earlier.len(),
+            turn.earlier.join(" | ")
+        )),
         Scenario::Messages { count, every_ms } => Reply::Stream {
             items: (1..=count)
                 .map(|number| Item::Message(format!("message {number}")))

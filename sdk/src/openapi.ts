@@ -214,6 +214,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/{id}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a task left
+         * @description The log is always there. Patch, session and the runner's own record of a long log come at the end of a task, where it left them.
+         */
+        get: operations["list_artifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}/artifacts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download what a task left
+         * @description Answers with the file, named after the task for whoever saves it.
+         */
+        get: operations["get_artifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{id}/log": {
         parameters: {
             query?: never;
@@ -602,6 +642,23 @@ export interface components {
             /** @description The secret. It is told this once. */
             secret: string;
         };
+        /** @description One file. */
+        ArtifactEntry: {
+            /**
+             * Format: int64
+             * @description The size of the download in bytes, where it is known beforehand: not for the log, which is written as it is read.
+             */
+            bytes: number | null;
+            media_type: string;
+            /** @description `log.ndjson`, `patch.diff`, `session.jsonl.zst` or `frames.ndjson.zst`. */
+            name: string;
+            /** @description Where it is. */
+            path: string;
+        };
+        /** @description Everything that a task left. */
+        ArtifactList: {
+            artifacts: components["schemas"]["ArtifactEntry"][];
+        };
         /** @description An entry. */
         AuditEntry: {
             /** @description For example `task.create`. */
@@ -950,6 +1007,11 @@ export interface components {
             repository: string | null;
             /** @description The name of the `CodexTask`, where it is not the id. */
             resource_name?: string | null;
+            /**
+             * Format: uuid
+             * @description The task whose session it continues; left out when it began a session of its own.
+             */
+            resume_from?: string | null;
             /** Format: date-time */
             started_at: string | null;
             status: components["schemas"]["TaskState"];
@@ -991,6 +1053,12 @@ export interface components {
             model?: string | null;
             /** @description What Codex shall do: at most 256 KiB of UTF-8, not only white space, no NUL. */
             prompt: string;
+            /**
+             * Format: uuid
+             * @description A finished task of your own whose Codex session this one continues, in the same repository. Without `cwd` and `model` those of
+             *     that task are taken. The copy of the repository is a new one: what that task changed is in its patch.
+             */
+            resume_from?: string | null;
             /**
              * Format: int64
              * @description The time limit, in seconds. Without it that of the repository holds, or an hour.
@@ -1538,8 +1606,17 @@ export interface operations {
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description `resume_from` is no task of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             408: components["responses"]["TooSlow"];
-            /** @description The `Idempotency-Key` was used for another request. */
+            /** @description The `Idempotency-Key` was used for another request; or the task of `resume_from` has not ended (`task_not_finished`), or left no session (`no_session`). */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1550,7 +1627,15 @@ export interface operations {
             };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["WrongShape"];
+            /** @description The body is JSON of another form; or the task of `resume_from` worked in another repository (`other_repository`). */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1640,6 +1725,66 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_artifacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a task, in lower case. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_artifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a task, in lower case. */
+                id: string;
+                /** @description A name from the list. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/x-diff; charset=utf-8": string;
+                    "application/zstd": number[];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -6,6 +6,7 @@ mod isolation;
 mod kubectl;
 mod outcome;
 mod readme;
+mod resume;
 mod streams;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ fn main() -> anyhow::Result<ExitCode> {
     allow_list::add(&mut suite);
     kubectl::add(&mut suite);
     streams::add(&mut suite);
+    resume::add(&mut suite);
     readme::add(&mut suite);
     Ok(suite.run())
 }

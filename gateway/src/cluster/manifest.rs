@@ -23,6 +23,7 @@ pub fn task_resource(entry: &Entry) -> CodexTask {
         env: entry.env.0.clone(),
         model: entry.model.clone(),
         timeout_seconds: entry.timeout_seconds,
+        resume_from: entry.resume_from.map(|id| id.to_string()),
         user: Some(entry.owner.clone()),
         cancel: entry.cancel_requested_at.is_some(),
         ..CodexTaskSpec::default()
@@ -79,6 +80,7 @@ pub fn adopted(id: Uuid, task: &CodexTask) -> Adopted {
         env: env.collect(),
         model: text(spec.model.as_deref()),
         timeout_seconds: spec.timeout_seconds,
+        resume_from: spec.resume_from.as_deref().and_then(|id| id.parse().ok()),
         created_at: timestamp(task.metadata.creation_timestamp.as_ref()).unwrap_or_else(Utc::now),
     }
 }

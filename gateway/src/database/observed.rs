@@ -123,6 +123,8 @@ pub struct Adopted {
     pub model: Option<String>,
     /// The time limit.
     pub timeout_seconds: Option<i64>,
+    /// The task whose session it continues.
+    pub resume_from: Option<Uuid>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
 }
@@ -183,8 +185,8 @@ pub async fn write(
 pub async fn adopt(pool: &PgPool, task: &Adopted) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let done = sqlx::query(
-        "INSERT INTO tasks (id, name, owner, prompt, cwd, env, model, timeout_seconds, created_at, cr_created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now()) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO tasks (id, name, owner, prompt, cwd, env, model, timeout_seconds, created_at, cr_created_at, \
+         resume_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), $10) ON CONFLICT (id) DO NOTHING",
     )
     .bind(task.id)
     .bind(&task.name)
@@ -195,6 +197,7 @@ pub async fn adopt(pool: &PgPool, task: &Adopted) -> Result<(), sqlx::Error> {
     .bind(task.model.as_deref())
     .bind(task.timeout_seconds)
     .bind(task.created_at)
+    .bind(task.resume_from)
     .execute(&mut *transaction)
     .await?;
     if done.rows_affected() == 1 {

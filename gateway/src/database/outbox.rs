@@ -35,6 +35,8 @@ pub struct Entry {
     pub model: Option<String>,
     /// The time limit.
     pub timeout_seconds: Option<i64>,
+    /// The task whose session it continues.
+    pub resume_from: Option<Uuid>,
     /// When the end was asked for.
     pub cancel_requested_at: Option<DateTime<Utc>>,
     /// When the `CodexTask` was known to exist.
@@ -51,7 +53,7 @@ pub async fn claim(pool: &PgPool, limit: i64) -> Result<Vec<Entry>, sqlx::Error>
     let mut entries: Vec<Entry> = sqlx::query_as(
         "UPDATE tasks SET outbox_at = now() + $2, outbox_attempts = outbox_attempts + 1 \
          WHERE id IN (SELECT id FROM tasks WHERE outbox_at <= now() ORDER BY outbox_at, id LIMIT $1 FOR UPDATE SKIP LOCKED) \
-         RETURNING id, name, owner, prompt, cwd, env, model, timeout_seconds, cancel_requested_at, cr_created_at, outbox_attempts",
+         RETURNING id, name, owner, prompt, cwd, env, model, timeout_seconds, resume_from, cancel_requested_at, cr_created_at, outbox_attempts",
     )
     .bind(limit)
     .bind(LEASE)

@@ -55,7 +55,7 @@ pub const PAGE: &str = concat!(
     "SELECT ",
     status_columns!(),
     ", name, owner, left(prompt, $13) AS prompt, length(prompt) > $13 AS prompt_truncated, cwd, repository, \
-     '{}'::jsonb AS env, model, timeout_seconds, usage, thread_id",
+     '{}'::jsonb AS env, model, timeout_seconds, usage, thread_id, resume_from",
     filter!(),
     " AND ($9::timestamptz IS NULL OR (created_at, id) < ($9, $10::uuid)) \
      ORDER BY created_at DESC, id DESC OFFSET $11 LIMIT $12"

@@ -48,6 +48,8 @@ pub struct NewTask {
     pub model: Option<String>,
     /// The time limit.
     pub timeout_seconds: Option<i64>,
+    /// The task whose session it continues.
+    pub resume_from: Option<Uuid>,
     /// The `Idempotency-Key` of the request, and the hash of its body.
     pub idempotency: Option<Idempotency>,
 }
@@ -112,7 +114,7 @@ pub async fn accept(
     let id = Uuid::now_v7();
     let created: Option<TaskStatus> = sqlx::query_as(concat!(
         "INSERT INTO tasks (id, name, user_id, owner, prompt, cwd, repository, env, model, timeout_seconds, outbox_at, \
-         idempotency_key, request_hash) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), $11, $12 \
+         idempotency_key, request_hash, resume_from) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), $11, $12, $14 \
          WHERE $13 = 0 OR (SELECT count(*) FROM tasks WHERE user_id = $3 AND state IN ('queued', 'running')) < $13 \
          ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ",
         status_columns!()
@@ -130,6 +132,7 @@ pub async fn accept(
     .bind(task.idempotency.as_ref().map(|it| it.key.as_str()))
     .bind(task.idempotency.as_ref().map(|it| it.request_hash.as_slice()))
     .bind(limit)
+    .bind(task.resume_from)
     .fetch_optional(&mut *transaction)
     .await?;
     if let Some(created) = created {
@@ -279,6 +282,8 @@ pub struct TaskRow {
     pub usage: Option<Json<Value>>,
     /// The Codex thread.
     pub thread_id: Option<String>,
+    /// The task whose session it continues.
+    pub resume_from: Option<Uuid>,
 }
 
 /// One task.
@@ -289,7 +294,8 @@ pub async fn find(pool: &PgPool, scope: Scope, id: Uuid) -> Result<Option<TaskRo
     sqlx::query_as(concat!(
         "SELECT ",
         status_columns!(),
-        ", name, owner, prompt, false AS prompt_truncated, cwd, repository, env, model, timeout_seconds, usage, thread_id \
+        ", name, owner, prompt, false AS prompt_truncated, cwd, repository, env, model, timeout_seconds, usage, thread_id, \
+         resume_from \
          FROM tasks WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)"
     ))
     .bind(id)

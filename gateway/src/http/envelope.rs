@@ -59,6 +59,14 @@ pub enum ApiError {
         /// Words for people.
         message: String,
     },
+    /// The body is well formed, but asks for what does not fit together.
+    #[error("{message}")]
+    Unfit {
+        /// A word for programs.
+        code: &'static str,
+        /// Words for people.
+        message: String,
+    },
     /// The body is too long.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
@@ -120,6 +128,7 @@ impl ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, "not_acceptable"),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code),
+            Self::Unfit { code, .. } => (StatusCode::UNPROCESSABLE_ENTITY, code),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")

@@ -77,6 +77,16 @@ impl FromRequestParts<Arc<App>> for TaskId {
     }
 }
 
+impl TaskId {
+    /// Reads the id of a task in a path of more than one parameter.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn parse(text: &str) -> Result<Self, ApiError> {
+        canonical(text).map(Self).ok_or(NO_TASK)
+    }
+}
+
 /// The id of a user in the path.
 #[derive(IntoParams)]
 #[into_params(names("id"), parameter_in = Path)]
@@ -111,7 +121,11 @@ impl FromRequestParts<Arc<App>> for TokenId {
 
 async fn id_in_path(parts: &mut Parts, app: &Arc<App>) -> Option<Uuid> {
     let Path(text) = Path::<String>::from_request_parts(parts, app).await.ok()?;
-    // Other spellings of a UUID would be other keys in the log and in the archive.
+    canonical(&text)
+}
+
+/// An id in the one spelling that counts: others would be other keys in the log and in the archive.
+fn canonical(text: &str) -> Option<Uuid> {
     let id: Uuid = text.parse().ok()?;
     (id.to_string() == text).then_some(id)
 }

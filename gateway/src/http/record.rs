@@ -95,6 +95,10 @@ pub struct Task {
     /// The Codex thread.
     #[schema(required)]
     thread_id: Option<String>,
+    /// The task whose session it continues; left out when it began a session of its own.
+    #[schema(required = false, format = Uuid)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume_from: Option<String>,
     /// The number of the last frame of the log; known at the end.
     #[schema(required)]
     last_frame: Option<i64>,
@@ -129,6 +133,7 @@ impl From<TaskRow> for Task {
             cancel_requested_at: optional(status.cancel_requested_at),
             usage: row.usage.map(|usage| usage.0),
             thread_id: row.thread_id,
+            resume_from: row.resume_from.map(|id| id.to_string()),
             last_frame: status.last_frame,
         }
     }

@@ -15,8 +15,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::envelope::ApiError;
 use super::handlers::{
-    audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream, task_ws, tasks,
-    tokens, users,
+    artifacts, audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream,
+    task_ws, tasks, tokens, users,
 };
 use super::{limit, pages, request};
 use crate::app::App;
@@ -77,6 +77,11 @@ fn api() -> Router<Arc<App>> {
         .route("/api/tasks/{id}/ws", get(task_ws::watch_task))
         .route("/api/tasks/{id}/log", get(task_record::get_log))
         .route("/api/tasks/{id}/patch", get(task_record::get_patch))
+        .route("/api/tasks/{id}/artifacts", get(artifacts::list_artifacts))
+        .route(
+            "/api/tasks/{id}/artifacts/{name}",
+            get(artifacts::get_artifact),
+        )
         .route("/api/repositories", get(repositories::list_repositories))
         .route("/api/me", get(me::get_me))
         .route("/api/me/password", post(me::change_password))

@@ -11,6 +11,8 @@ use codex_crds::limits::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use uuid::Uuid;
+
 use crate::database::tasks::NewTask;
 
 /// The body of `POST /api/tasks`.
@@ -39,6 +41,11 @@ pub struct TaskRequest {
     #[schema(minimum = 1, maximum = 86_400)]
     #[serde(default)]
     pub timeout_seconds: Option<i64>,
+    /// A finished task of your own whose Codex session this one continues, in the same repository. Without `cwd` and `model` those of
+    /// that task are taken. The copy of the repository is a new one: what that task changed is in its patch.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_from: Option<Uuid>,
 }
 
 /// Which rule a request breaks.
@@ -72,6 +79,7 @@ impl TaskRequest {
             env: self.env,
             model: self.model,
             timeout_seconds: self.timeout_seconds,
+            resume_from: self.resume_from,
             idempotency: None,
         })
     }

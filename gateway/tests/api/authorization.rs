@@ -43,7 +43,7 @@ const fn open(method: &'static str, route: &'static str, answer: u16) -> Row {
     row(method, route, [answer; 8])
 }
 
-// `{id}` is a task, a token or a user of the owner's; answers in the order of WHO.
+// `{id}` is a task, a token or a user of the owner's, `{name}` the patch; answers in the order of WHO.
 const TABLE: &[Row] = &[
     open("GET", "/healthz", 200),
     open("GET", "/readyz", 200),
@@ -110,6 +110,16 @@ const TABLE: &[Row] = &[
     row(
         "GET",
         "/api/tasks/{id}/patch",
+        [401, 401, 404, 200, 200, 200, 403, 403],
+    ),
+    row(
+        "GET",
+        "/api/tasks/{id}/artifacts",
+        [401, 401, 404, 200, 200, 200, 403, 403],
+    ),
+    row(
+        "GET",
+        "/api/tasks/{id}/artifacts/{name}",
         [401, 401, 404, 200, 200, 200, 403, 403],
     ),
     row(
@@ -306,7 +316,11 @@ impl Stage {
             ("POST" | "PATCH", _) => Some(json!({})),
             _ => None,
         };
-        (row.route.replace("{id}", &id), body)
+        let path = row
+            .route
+            .replace("{id}", &id)
+            .replace("{name}", "patch.diff");
+        (path, body)
     }
 }
 

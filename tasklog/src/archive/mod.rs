@@ -96,6 +96,9 @@ pub trait Archive: Send + Sync + 'static {
     /// [`LogError::Unavailable`] when the store cannot be reached.
     async fn uploaded(&self, task: &str) -> Result<u64, LogError>;
 
+    /// The store that the archive is in, for what lies beside the logs ([`Artifact`](crate::Artifact)).
+    fn objects(&self) -> Arc<dyn ObjectStore>;
+
     /// Stores the whole log of a task; answers with its location. A log that is there already and holds as much stays.
     ///
     /// # Errors
@@ -199,6 +202,10 @@ impl<S: ObjectStore> Archive for ChunkArchive<S> {
         crate::check_task_id(task)?;
         let uploaded = read::Uploaded::open(self.shared(), task, 0).await?;
         Ok(uploaded.reach())
+    }
+
+    fn objects(&self) -> Arc<dyn ObjectStore> {
+        self.shared()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The handlers, one module for each part of the API.
 
+pub mod artifacts;
 pub mod audit;
 pub mod auth;
 pub mod health;
@@ -7,6 +8,7 @@ pub mod me;
 pub mod oidc;
 pub mod openapi;
 pub mod repositories;
+mod resume;
 pub mod task_record;
 pub mod task_stream;
 pub mod task_ws;

@@ -84,7 +84,18 @@ pub async fn get_log(
         "the log can be sent with gzip, with zstd or as it is; allow one of these in Accept-Encoding",
     ))?;
     check_visible(&app, &identity, id).await?;
-    let pieces = recorded::open(&app, id, part).await.map_err(away)?;
+    log(&app, id, format, part, encoding).await
+}
+
+/// The log of a task that may be seen.
+pub(super) async fn log(
+    app: &App,
+    id: Uuid,
+    format: Format,
+    part: Part,
+    encoding: Encoding,
+) -> Result<Response, ApiError> {
+    let pieces = recorded::open(app, id, part).await.map_err(away)?;
     let body = encoded(recorded::render(pieces, format), encoding);
     let name = format!("attachment; filename=\"task-{id}.{}\"", format.extension());
     let headers = [
@@ -201,7 +212,37 @@ pub async fn get_patch(
     TaskId(id): TaskId,
 ) -> Result<Response, ApiError> {
     check_visible(&app, &identity, id).await?;
-    let mut pieces = recorded::open(&app, id, Part::default())
+    patch(&app, id).await
+}
+
+/// The patch of a task that may be seen.
+pub(super) async fn patch(app: &App, id: Uuid) -> Result<Response, ApiError> {
+    let patch = find_patch(app, id).await?.ok_or(ApiError::NotFound(
+        "the task has no patch: it has not ended yet, or changed nothing",
+    ))?;
+    let headers = [
+        (header::CONTENT_TYPE, PATCH_TYPE),
+        (
+            HeaderName::from_static("x-codex-patch-truncated"),
+            if patch.truncated { "true" } else { "false" },
+        ),
+    ];
+    Ok((headers, patch.text).into_response())
+}
+
+/// The media type of patches.
+pub(super) const PATCH_TYPE: &str = "text/x-diff; charset=utf-8";
+
+/// What a task changed.
+pub(super) struct Patch {
+    /// For `git apply`.
+    pub text: String,
+    truncated: bool,
+}
+
+/// The patch in the log of a task, where there is one.
+pub(super) async fn find_patch(app: &App, id: Uuid) -> Result<Option<Patch>, ApiError> {
+    let mut pieces = recorded::open(app, id, Part::default())
         .await
         .map_err(away)?;
     let mut last = None;
@@ -217,20 +258,17 @@ pub async fn get_patch(
             }
         }
     }
-    let event = last.ok_or(ApiError::NotFound(
-        "the task has no patch: it has not ended yet, or changed nothing",
-    ))?;
-    let headers = [
-        (header::CONTENT_TYPE, "text/x-diff; charset=utf-8"),
-        (
-            HeaderName::from_static("x-codex-patch-truncated"),
-            if event.truncated { "true" } else { "false" },
-        ),
-    ];
-    Ok((headers, event.patch).into_response())
+    Ok(last.map(|event| Patch {
+        text: event.patch,
+        truncated: event.truncated,
+    }))
 }
 
-async fn check_visible(app: &App, identity: &Identity, id: Uuid) -> Result<(), ApiError> {
+pub(super) async fn check_visible(
+    app: &App,
+    identity: &Identity,
+    id: Uuid,
+) -> Result<(), ApiError> {
     if tasks::is_visible(&app.pool, identity.scope(), id).await? {
         Ok(())
     } else {
@@ -238,7 +276,7 @@ async fn check_visible(app: &App, identity: &Identity, id: Uuid) -> Result<(), A
     }
 }
 
-fn away(error: LogError) -> ApiError {
+pub(super) fn away(error: LogError) -> ApiError {
     match error {
         LogError::Damaged(_) => ApiError::Internal(error.into()),
         _ => ApiError::Unavailable {

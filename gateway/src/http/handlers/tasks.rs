@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::resume;
 use crate::app::App;
 use crate::database::task_list::{self, Query};
 use crate::database::tasks::{self, Accepted, Canceled, Idempotency};
@@ -34,7 +35,8 @@ const MAX_OFFSET: i64 = 1_000_000;
 /// `POST /api/tasks`. Once it is answered with 201, the task is on record and will run.
 ///
 /// # Errors
-/// 400 when a rule is broken, 409 when an `Idempotency-Key` is used for something else, 503 when a store is away.
+/// 400 when a rule is broken, 409 when an `Idempotency-Key` is used for something else, 503 when a store is away. For a task that continues
+/// another one also 404, 409 and 422.
 #[utoipa::path(
     post,
     path = "/api/tasks",
@@ -53,16 +55,24 @@ const MAX_OFFSET: i64 = 1_000_000;
             ("Location" = String, description = "The path of the task."),
             ("Idempotency-Replayed" = Option<String>, description = "`true` when the task had been accepted before."),
         )),
-        (status = 409, description = "The `Idempotency-Key` was used for another request.", body = Envelope<'_>),
+        (status = 404, description = "`resume_from` is no task of yours.", body = Envelope<'_>),
+        (status = 409, description = "The `Idempotency-Key` was used for another request; or the task of `resume_from` has not ended \
+            (`task_not_finished`), or left no session (`no_session`).", body = Envelope<'_>),
+        (status = 422, description = "The body is JSON of another form; or the task of `resume_from` worked in another repository \
+            (`other_repository`).", body = Envelope<'_>),
     ),
 )]
 pub async fn create_task(
     State(app): State<Arc<App>>,
     identity: Identity,
     headers: HeaderMap,
-    Body(request): Body<TaskRequest>,
+    Body(mut request): Body<TaskRequest>,
 ) -> Result<Response, ApiError> {
     let idempotency = idempotency(&headers, &request)?;
+    let earlier = match request.resume_from {
+        Some(id) => Some(resume::earlier(&app, &identity, id, &mut request).await?),
+        None => None,
+    };
     let repositories = app
         .repositories
         .entries()
@@ -72,6 +82,9 @@ pub async fn create_task(
             source: None,
         })?;
     let mut task = request.validate(&repositories, &app.settings.env_policy)?;
+    if let Some(earlier) = earlier {
+        earlier.check(&task)?;
+    }
     task.idempotency = idempotency;
     let limit = app.settings.tasks_per_user;
     let accepted = tasks::accept(&app.pool, &identity.actor(), &task, limit).await?;

@@ -12,8 +12,8 @@ use utoipa::openapi::OpenApi as Document;
 use self::common::Common;
 use super::envelope::Envelope;
 use super::handlers::{
-    audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream, task_ws, tasks,
-    tokens, users,
+    artifacts, audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream,
+    task_ws, tasks, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -55,6 +55,8 @@ use super::handlers::{
         task_ws::watch_task,
         task_record::get_log,
         task_record::get_patch,
+        artifacts::list_artifacts,
+        artifacts::get_artifact,
         repositories::list_repositories,
         users::list_users,
         users::create_user,

@@ -21,6 +21,8 @@
 //! A Pod carries a finalizer of the operator, so it cannot vanish unseen: where a task says `podName`, has not started and has
 //! no Pod, no Pod has ever run for it, and creating one is safe. Where it has started, a second Pod is never made.
 
+mod archive;
+
 use codex_crds::Phase;
 use jiff::{SignedDuration, Timestamp};
 
@@ -191,7 +193,7 @@ pub fn next(now: Timestamp, situation: &Situation, patience: &Patience) -> Step 
         return Step::RecordIntent;
     }
     if situation.is_concluded {
-        return archive(now, situation, patience);
+        return archive::step(now, situation, patience);
     }
     let Some(admitted_at) = situation.admitted_at else {
         return before_the_turn(situation);
@@ -367,35 +369,6 @@ fn without_pod(now: Timestamp, situation: &Situation) -> Step {
         }
         log => outcome::judge(None, log, situation.intent, now)
             .map_or(Step::Wait(None), Step::Conclude),
-    }
-}
-
-fn archive(now: Timestamp, situation: &Situation, patience: &Patience) -> Step {
-    let recorded_at = situation.archive_failure_recorded_at;
-    let concluded_at = situation.concluded_at.unwrap_or(now);
-    // An operator that starts long after the end gives the archive a chance before it gives it up.
-    let begun_at = match situation.archive {
-        ArchiveState::Failing => recorded_at
-            .unwrap_or(now)
-            .max(situation.finished_at.unwrap_or(concluded_at)),
-        _ => concluded_at,
-    };
-    let mut give_up_at = later(begun_at, patience.archive);
-    if situation.is_finish_forced {
-        give_up_at = give_up_at.min(match situation.archive {
-            ArchiveState::Failing => now,
-            _ => later(concluded_at, FORCE_SLACK),
-        });
-    }
-    match situation.archive {
-        ArchiveState::Idle => Step::Archive,
-        ArchiveState::Done => Step::RecordFinal,
-        _ if now >= give_up_at => Step::RecordFinal,
-        ArchiveState::Failing if recorded_at.is_none() => Step::RecordArchiveFailure,
-        ArchiveState::Working if recorded_at.is_some() && situation.is_archive_proven => {
-            Step::RecordArchiveRecovery
-        }
-        _ => Step::Wait(Some(give_up_at)),
     }
 }
 

@@ -19,8 +19,7 @@ fn says_unavailable(task: &codex_crds::CodexTask) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_stays_until_its_log_is_archived() {
     let world = World::new().await;
-    // A file where the folder should be.
-    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    world.setup.archive_away();
     let _operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;
@@ -32,7 +31,7 @@ async fn a_task_stays_until_its_log_is_archived() {
     let pod = world.node.pods().get(&format!("codex-{id}")).await.unwrap();
     assert!(pod.metadata.deletion_timestamp.is_none());
 
-    std::fs::remove_file(world.setup.archive()).unwrap();
+    world.setup.archive_back();
     let status = world.until_phase(&id, Phase::Completed).await;
     assert_eq!(
         condition(&status, conditions::ARCHIVED).unwrap().status,
@@ -46,7 +45,7 @@ async fn a_task_stays_until_its_log_is_archived() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_administrator_can_give_the_log_up() {
     let world = World::new().await;
-    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    world.setup.archive_away();
     let _operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;
@@ -66,7 +65,7 @@ async fn an_administrator_can_give_the_log_up() {
 async fn patience_with_the_archive_ends() {
     let mut world = World::new().await;
     world.setup.flag("--archive-deadline-seconds=1");
-    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    world.setup.archive_away();
     let _operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;
@@ -83,7 +82,7 @@ async fn patience_with_the_archive_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_task_says_that_its_archive_is_away() {
     let world = World::new().await;
-    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    world.setup.archive_away();
     let _operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;
@@ -91,7 +90,7 @@ async fn a_running_task_says_that_its_archive_is_away() {
     let task = world.until(&id, "unavailable", says_unavailable).await;
     assert_eq!(task.phase(), Phase::Running);
 
-    std::fs::remove_file(world.setup.archive()).unwrap();
+    world.setup.archive_back();
     world
         .until(&id, "uploading", |task| {
             let status = task.status.as_ref();
@@ -151,7 +150,7 @@ async fn what_was_uploaded_outlives_the_operator_and_the_containers_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_while_a_task_runs_delays_nothing() {
     let world = World::new().await;
-    std::fs::write(world.setup.archive(), "in the way").unwrap();
+    world.setup.archive_away();
     let _operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;
@@ -163,7 +162,7 @@ async fn a_store_that_is_away_while_a_task_runs_delays_nothing() {
     let last = u64::try_from(written.len()).unwrap();
     let reached = eventually(async || (live.last(&id).await.ok()? >= last).then_some(())).await;
     assert!(reached.is_some(), "the live log waits for the archive");
-    std::fs::remove_file(world.setup.archive()).unwrap();
+    world.setup.archive_back();
     runner.exit(0);
     let status = world.until_phase(&id, Phase::Completed).await;
     let archived = condition(&status, conditions::ARCHIVED).unwrap();

@@ -8,14 +8,6 @@ use serde_json::json;
 use crate::archive::long_lines;
 use crate::support::{World, condition, eventually, lines, whole};
 
-fn archive_away(world: &World) {
-    std::fs::write(world.setup.archive(), "in the way").unwrap();
-}
-
-fn archive_back(world: &World) {
-    std::fs::remove_file(world.setup.archive()).unwrap();
-}
-
 /// How many bytes wait in files.
 fn spooled(world: &World) -> u64 {
     let folders = std::fs::read_dir(world.setup.path("spool"))
@@ -55,7 +47,7 @@ async fn ends_whole(world: &World, id: &str, written: &[String]) {
 async fn a_live_log_that_takes_nothing_does_not_hold_up_the_reading() {
     let mut world = World::new().await;
     world.setup.flag("--live-task-bytes=1572864");
-    archive_away(&world);
+    world.setup.archive_away();
     let _operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;
@@ -69,7 +61,7 @@ async fn a_live_log_that_takes_nothing_does_not_hold_up_the_reading() {
     runner.rotate(runner.lines());
     runner.line("after");
     written.push("after".into());
-    archive_back(&world);
+    world.setup.archive_back();
     runner.exit(0);
     ends_whole(&world, &id, &written).await;
 }
@@ -78,7 +70,7 @@ async fn a_live_log_that_takes_nothing_does_not_hold_up_the_reading() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_the_stores_outlives_the_operator() {
     let world = World::new().await;
-    archive_away(&world);
+    world.setup.archive_away();
     let operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;
@@ -89,7 +81,7 @@ async fn what_waits_for_the_stores_outlives_the_operator() {
     until_spooled(&world, 400 * 5_000).await;
     operator.kill();
     runner.rotate(runner.lines());
-    archive_back(&world);
+    world.setup.archive_back();
     let operator = world.start();
     runner.line("after");
     written.push("after".into());
@@ -110,7 +102,7 @@ async fn what_waits_for_the_stores_outlives_the_operator() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_the_stores_outlives_the_pod() {
     let world = World::new().await;
-    archive_away(&world);
+    world.setup.archive_away();
     let operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let name = format!("codex-{id}");
@@ -122,7 +114,7 @@ async fn what_waits_for_the_stores_outlives_the_pod() {
     }
     until_spooled(&world, 400 * 5_000).await;
     operator.kill();
-    archive_back(&world);
+    world.setup.archive_back();
     let patch = json!({"metadata": {"finalizers": null}});
     let pods = world.node.pods();
     pods.patch(&name, &PatchParams::default(), &Patch::Merge(patch))
@@ -153,7 +145,7 @@ async fn a_full_spool_holds_back_new_tasks_and_loses_nothing() {
     let mut world = World::new().await;
     world.setup.flag("--live-task-bytes=1572864");
     world.setup.flag("--spool-total-bytes=131072");
-    archive_away(&world);
+    world.setup.archive_away();
     let operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;
@@ -179,7 +171,7 @@ async fn a_full_spool_holds_back_new_tasks_and_loses_nothing() {
             says(task, conditions::ADMITTED, "StoragePressure")
         })
         .await;
-    archive_back(&world);
+    world.setup.archive_back();
     ends_whole(&world, &id, &written).await;
     let mut runner = world.run_pod(&next).await;
     runner.exit(0);
@@ -192,7 +184,7 @@ async fn a_task_behind_a_full_spool_can_be_forced_to_finish() {
     let mut world = World::new().await;
     world.setup.flag("--live-task-bytes=1572864");
     world.setup.flag("--spool-total-bytes=131072");
-    archive_away(&world);
+    world.setup.archive_away();
     let _operator = world.start();
     let id = world.submit(json!({"prompt": "Hello"})).await;
     let mut runner = world.run_pod(&id).await;

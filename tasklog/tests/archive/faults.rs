@@ -38,19 +38,13 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let writer = 0..2usize;
-    let fault = prop_oneof![
-        Just(Fault::Refuse),
-        Just(Fault::LoseAnswer),
-        Just(Fault::Half),
-        Just(Fault::Hang)
-    ];
     let step = prop_oneof![
         6 => (writer.clone(), 0..6usize, 1..25usize)
             .prop_map(|(writer, repeat, frames)| Step::Append { writer, repeat, frames }),
         2 => writer.clone().prop_map(|writer| Step::Flush { writer }),
         1 => writer.clone().prop_map(|writer| Step::Finish { writer }),
         1 => writer.prop_map(|writer| Step::Crash { writer }),
-        2 => fault.prop_map(Step::Fail),
+        2 => Fault::any().prop_map(Step::Fail),
         2 => (0..80usize).prop_map(|after| Step::Read { after }),
     ];
     proptest::collection::vec(step, 1..40)

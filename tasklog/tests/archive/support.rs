@@ -12,6 +12,7 @@ use codex_tasklog::{
     ObjectStore, Stream,
 };
 use futures::StreamExt as _;
+use proptest::prelude::{Just, Strategy, prop_oneof};
 use sha2::{Digest as _, Sha256};
 
 pub const TASK: &str = "0190d9f5-0000-7000-8000-000000000001";
@@ -98,6 +99,18 @@ pub enum Fault {
     Half,
     /// It never answers.
     Hang,
+}
+
+impl Fault {
+    /// Any of them.
+    pub fn any() -> impl Strategy<Value = Self> {
+        prop_oneof![
+            Just(Self::Refuse),
+            Just(Self::LoseAnswer),
+            Just(Self::Half),
+            Just(Self::Hang)
+        ]
+    }
 }
 
 /// A store that fails where it is told to. Clones share it.

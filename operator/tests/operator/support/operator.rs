@@ -70,6 +70,16 @@ impl Setup {
         self.path("archive")
     }
 
+    /// Takes the archive away: where its folder should be is a file.
+    pub fn archive_away(&self) {
+        std::fs::write(self.archive(), "in the way").unwrap();
+    }
+
+    /// Lets the archive be used again.
+    pub fn archive_back(&self) {
+        std::fs::remove_file(self.archive()).unwrap();
+    }
+
     pub fn live(&self) -> HubClient {
         HubClient::new(self.path("log.sock"))
     }

@@ -22,13 +22,21 @@ fn spooled(world: &World) -> u64 {
     sizes.map(|metadata| metadata.len()).sum()
 }
 
-async fn until_spooled(world: &World, bytes: u64) {
-    let reached = eventually(async || (spooled(world) >= bytes).then_some(())).await;
-    assert!(
-        reached.is_some(),
-        "the spool has only {} bytes",
-        spooled(world)
-    );
+/// Waits until so many frames, the last one among them, are in files.
+async fn until_spooled(world: &World, frames: usize) {
+    let count = || {
+        let folders = std::fs::read_dir(world.setup.path("spool")).ok()?;
+        let files = folders
+            .flatten()
+            .flat_map(|folder| std::fs::read_dir(folder.path()));
+        let texts = files
+            .flatten()
+            .flatten()
+            .flat_map(|file| std::fs::read(file.path()));
+        Some(texts.flatten().filter(|byte| *byte == b'\n').count())
+    };
+    let reached = eventually(async || (count()? >= frames).then_some(())).await;
+    assert!(reached.is_some(), "the spool has only {:?} frames", count());
 }
 
 async fn ends_whole(world: &World, id: &str, written: &[String]) {
@@ -55,7 +63,7 @@ async fn a_live_log_that_takes_nothing_does_not_hold_up_the_reading() {
     for line in &written {
         runner.line(line);
     }
-    until_spooled(&world, 400 * 5_000).await;
+    until_spooled(&world, written.len()).await;
     let last = world.setup.live().last(&id).await.unwrap();
     assert!(last < 400, "the live log took {last} frames");
     runner.rotate(runner.lines());
@@ -78,7 +86,7 @@ async fn what_waits_for_the_stores_outlives_the_operator() {
     for line in &written {
         runner.line(line);
     }
-    until_spooled(&world, 400 * 5_000).await;
+    until_spooled(&world, written.len()).await;
     operator.kill();
     runner.rotate(runner.lines());
     world.setup.archive_back();
@@ -112,7 +120,7 @@ async fn what_waits_for_the_stores_outlives_the_pod() {
     for line in &written {
         runner.line(line);
     }
-    until_spooled(&world, 400 * 5_000).await;
+    until_spooled(&world, written.len()).await;
     operator.kill();
     world.setup.archive_back();
     let patch = json!({"metadata": {"finalizers": null}});

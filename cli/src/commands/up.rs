@@ -1,5 +1,7 @@
 //! `codex-remote up`: everything on this machine.
 
+pub mod sso;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Args;
@@ -89,6 +91,9 @@ pub struct UpArgs {
     /// without one the gateway serves its plain built-in page]
     #[arg(long, env = "CODEX_WEB_DIR", value_name = "DIR")]
     pub web_dir: Option<PathBuf>,
+    /// Sign-in with an identity provider.
+    #[command(flatten)]
+    pub sso: sso::SsoArgs,
 }
 
 /// Starts everything and stays until it is told to stop.

@@ -24,6 +24,7 @@ mod progress;
 mod ready;
 mod repository;
 mod secrets;
+mod sso;
 mod start;
 mod state;
 mod stores;

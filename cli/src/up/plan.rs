@@ -11,6 +11,7 @@ use super::{
     process::{Listen, ProcessSpec, Readiness, Via},
     programs::Programs,
     secrets::Secrets,
+    sso::Sso,
     stores::Stores,
 };
 use crate::commands::up::UpArgs;
@@ -55,6 +56,8 @@ pub struct Plan<'a> {
     pub secrets: &'a Secrets,
     /// Where logs are kept.
     pub stores: &'a Stores,
+    /// How people sign in beside passwords.
+    pub sso: &'a Sso,
     /// The command line.
     pub args: &'a UpArgs,
     /// Unix sockets go here.
@@ -258,6 +261,7 @@ impl Plan<'_> {
             ("CODEX_RATE_READS_ADMIN", "60000".into()),
             ("CODEX_TASKS_PER_USER", "10000".into()),
         ]);
+        spec.env.extend(self.sso.settings());
         let web_dir = self.programs.web_dir.as_ref();
         spec.env
             .extend(web_dir.map(|folder| ("CODEX_WEB_DIR", folder.into())));

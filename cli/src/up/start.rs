@@ -24,6 +24,7 @@ use super::{
     progress::Progress,
     repository::{self, AllowList, DemoMode},
     secrets::Secrets,
+    sso::Sso,
     state,
     stores::Stores,
     supervisor::{Shared, Supervisor},
@@ -41,6 +42,8 @@ pub struct Prepared {
     pub secrets: Secrets,
     /// Where logs are kept.
     pub stores: Stores,
+    /// How people sign in beside passwords.
+    pub sso: Sso,
     /// What answers the model requests.
     pub model: Model,
     /// What tasks may work on.
@@ -103,11 +106,13 @@ impl Prepared {
             preflight::gateway_address(args.listen, &Ports::open(layout.ports_file()), progress)?;
         let secrets = Secrets::open(&layout)?;
         let stores = Stores::open(&args, &layout, |name| std::env::var_os(name))?;
+        let sso = Sso::open(&args.sso, address, &layout, |name| std::env::var_os(name))?;
         Ok(Self {
             args,
             layout,
             secrets,
             stores,
+            sso,
             model,
             allow_list,
             programs,
@@ -130,6 +135,7 @@ impl Prepared {
             programs: &self.programs,
             secrets: &self.secrets,
             stores: &self.stores,
+            sso: &self.sso,
             args: &self.args,
             sockets: self.layout.socket_dir()?,
             demo: matches!(self.model, Model::Demo { .. }),

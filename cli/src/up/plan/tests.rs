@@ -31,11 +31,13 @@ fn with_plan(line: &[&str], demo: bool, check: impl FnOnce(&Plan<'_>, &Ports)) {
     let args = Line::parse_from([&["up"], line].concat()).args;
     let ports = Ports::open(layout.ports_file());
     let stores = Stores::open(&args, &layout, |_| None).unwrap();
+    let sso = Sso::open(&args.sso, PROXY, &layout, |_| None).unwrap();
     let plan = Plan {
         layout: &layout,
         programs: &programs,
         secrets: &secrets,
         stores: &stores,
+        sso: &sso,
         args: &args,
         sockets: "/sockets".into(),
         demo,
@@ -56,6 +58,24 @@ fn the_gateway_serves_the_web_client_that_was_built() {
     with_plan(&[], true, |plan, _| {
         let gateway = plan.gateway(PROXY, "/database-url".into());
         assert_eq!(value(&gateway, "CODEX_WEB_DIR").unwrap(), "/web");
+    });
+}
+
+#[test]
+fn the_gateway_is_told_of_the_identity_provider() {
+    let line = [
+        "--oidc-issuer",
+        "https://login.example",
+        "--oidc-client-id",
+        "codex",
+    ];
+    with_plan(&line, true, |plan, _| {
+        let gateway = plan.gateway(PROXY, "/database-url".into());
+        assert_eq!(value(&gateway, "CODEX_OIDC_CLIENT_ID").unwrap(), "codex");
+    });
+    with_plan(&[], true, |plan, _| {
+        let gateway = plan.gateway(PROXY, "/database-url".into());
+        assert_eq!(value(&gateway, "CODEX_OIDC_ISSUER"), None);
     });
 }
 

@@ -1,10 +1,11 @@
+import { ApiTokens, Audit, Users } from "./administration.js";
 import { AbortError, CodexError } from "./errors.js";
 import type { DoneEvent, GapEvent, ItemEvent, LogEvent, StatusEvent, TaskEvent } from "./events.js";
 import { type Call, type CallOptions, type Fetch, Http } from "./http.js";
 import { type CreateOptions, Repositories, Tasks } from "./resources.js";
 import { type Credentials, GivenToken, type Lock, Session, type TokenGrant, type TokenStore } from "./session.js";
 import { type StreamOptions, type StreamPlatform, browserWake, followTask } from "./stream.js";
-import type { NewTask, TaskReceipt } from "./types.js";
+import type { Me, NewTask, SignInMethods, TaskReceipt } from "./types.js";
 import type { WebSocketConstructor } from "./websocket.js";
 
 /**
@@ -46,6 +47,9 @@ export interface StreamHandlers {
 export class CodexClient {
   readonly tasks: Tasks;
   readonly repositories: Repositories;
+  readonly tokens: ApiTokens;
+  readonly users: Users;
+  readonly audit: Audit;
   readonly #http: Http;
   readonly #session: Session | null;
   readonly #platform: StreamPlatform;
@@ -69,11 +73,44 @@ export class CodexClient {
     this.#platform = { WebSocket: Socket, onWake };
     this.tasks = new Tasks(this.#http);
     this.repositories = new Repositories(this.#http);
+    this.tokens = new ApiTokens(this.#http);
+    this.users = new Users(this.#http);
+    this.audit = new Audit(this.#http);
   }
 
   /** Begins a session. */
   async login(email: string, password: string): Promise<void> {
     await this.#needSession().login({ email, password });
+  }
+
+  /** The ways to sign in. Needs no session. */
+  signInMethods(call: CallOptions = {}): Promise<SignInMethods> {
+    return this.#http.json("GET", "/auth/methods", { ...call, anonymous: true });
+  }
+
+  /**
+   * Begins a session with what a sign-in at the identity provider has left in the address: its `code`, and the secret whose SHA-256 the sign-in
+   * was begun with (`verifier`).
+   */
+  async loginWithCode(code: string, verifier: string, call: CallOptions = {}): Promise<void> {
+    const session = this.#needSession();
+    // The code is good for one try, whatever becomes of the answer.
+    const exchange = { ...call, body: { code, verifier }, anonymous: true, repeatable: false };
+    await session.adopt(await this.#http.json<TokenGrant>("POST", "/auth/oidc/exchange", exchange));
+  }
+
+  /** Changes your password. That ends all your sessions; this client goes on with a new one. */
+  async changePassword(currentPassword: string, newPassword: string, call: CallOptions = {}): Promise<void> {
+    const body = { current_password: currentPassword, new_password: newPassword };
+    await this.#needSession().replace((token) => {
+      const headers = { Authorization: `Bearer ${token}` };
+      return this.#http.json("POST", "/api/me/password", { ...call, body, headers, anonymous: true, repeatable: false });
+    });
+  }
+
+  /** Who you are. */
+  me(call: CallOptions = {}): Promise<Me> {
+    return this.#http.json("GET", "/api/me", call);
   }
 
   /** Ends the session, here and at the gateway. It is over here even when the gateway cannot be told. */

@@ -70,33 +70,91 @@ export class Http {
   }
 
   /** Sends a request until it is answered, and reads the answer with `read`, which counts as a part of the attempt. */
-  async send<T>(method: string, path: string, call: Call, read: (response: Response) => Promise<T>): Promise<T> {
+  send<T>(method: string, path: string, call: Call, read: (response: Response) => Promise<T>): Promise<T> {
+    return this.#again(method, call, async () => {
+      const watch = this.#watch(method, path, call);
+      try {
+        return await read(await this.open(method, path, { ...call, signal: watch.signal }));
+      } catch (error) {
+        throw this.#named(error, watch.signal, call.signal);
+      } finally {
+        watch.stop();
+      }
+    });
+  }
+
+  /** The lines of an answer, as they come. `timeout` is how long the next ones may take. */
+  async *lines(path: string, call: Call): AsyncGenerator<string, void, undefined> {
+    const { watch, response } = await this.#again("GET", call, async () => {
+      const watch = this.#watch("GET", path, call);
+      try {
+        return { watch, response: await this.open("GET", path, { ...call, signal: watch.signal }) };
+      } catch (error) {
+        watch.stop();
+        throw this.#named(error, watch.signal, call.signal);
+      }
+    });
+    let rest = "";
+    const split = (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      return lines.filter(Boolean);
+    };
+    // React Native gives the body only as a whole.
+    const reader = (response.body as Partial<ReadableStream<Uint8Array>> | null | undefined)?.getReader?.();
+    const decoder = new TextDecoder();
+    try {
+      for (let done = false; !done; ) {
+        watch.restart();
+        const part = reader ? await reader.read() : { done: true, value: undefined };
+        done = part.done;
+        const text = reader ? decoder.decode(part.value, { stream: !done }) : await response.text();
+        // Whoever reads may take their time.
+        watch.pause();
+        for (const line of split(done ? `${text}\n` : text)) {
+          check(call.signal);
+          yield line;
+        }
+      }
+    } catch (error) {
+      throw this.#named(error, watch.signal, call.signal);
+    } finally {
+      watch.stop();
+      reader?.cancel().catch(() => {});
+    }
+  }
+
+  async #again<T>(method: string, call: Call, attempt: () => Promise<T>): Promise<T> {
     const retries = call.maxRetries ?? this.options.maxRetries;
     const repeatable = call.repeatable ?? (method === "GET" || method === "DELETE");
-    for (let attempt = 0; ; attempt++) {
+    for (let count = 0; ; count++) {
       try {
-        return await this.#attempt(method, path, call, read);
+        return await attempt();
       } catch (error) {
         check(call.signal);
-        const wait = attempt < retries ? waitAfter(error, attempt, repeatable) : null;
+        const wait = count < retries ? waitAfter(error, count, repeatable) : null;
         if (wait === null) throw error;
         await sleep(wait, call.signal);
       }
     }
   }
 
-  async #attempt<T>(method: string, path: string, call: Call, read: (response: Response) => Promise<T>): Promise<T> {
+  /** A signal that follows the caller's, and is aborted when too much time passes. */
+  #watch(method: string, path: string, call: Call) {
     const limit = call.timeout ?? this.options.timeout;
     const controller = follow(call.signal);
-    const timer = setTimeout(() => controller.abort(new TimeoutError(`${method} ${path} was not answered within ${limit} ms`)), limit);
-    try {
-      return await read(await this.open(method, path, { ...call, signal: controller.signal }));
-    } catch (error) {
-      throw this.#named(error, controller.signal, call.signal);
-    } finally {
+    let timer: ReturnType<typeof setTimeout>;
+    const pause = () => clearTimeout(timer);
+    const restart = () => {
       clearTimeout(timer);
+      timer = setTimeout(() => controller.abort(new TimeoutError(`${method} ${path} was not answered within ${limit} ms`)), limit);
+    };
+    const stop = () => {
+      pause();
       controller.release();
-    }
+    };
+    restart();
+    return { signal: controller.signal, restart, pause, stop };
   }
 
   /** One request, and a second one where the token was stale. Its signal stays in charge while the body is read. */

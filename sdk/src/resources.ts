@@ -1,5 +1,6 @@
 import type { CallOptions, Http } from "./http.js";
-import type { NewTask, Repository, Task, TaskPage, TaskQuery, TaskReceipt } from "./types.js";
+import { byCursor } from "./pages.js";
+import type { NewTask, Repository, Task, TaskFilter, TaskPage, TaskQuery, TaskReceipt } from "./types.js";
 
 /** What a task changed. */
 export interface Patch {
@@ -17,6 +18,10 @@ export interface CreateOptions extends CallOptions {
 export interface LogOptions extends CallOptions {
   /** `ndjson` gives one JSON object for each line or event, with its number. */
   format?: "text" | "ndjson" | undefined;
+  /** Only what comes after the frame with this number. */
+  after?: number | undefined;
+  /** Only so many of the last lines and events. */
+  tail?: number | undefined;
 }
 
 export class Tasks {
@@ -31,8 +36,14 @@ export class Tasks {
     return this.#http.json("POST", "/api/tasks", { ...call, headers, body: task, repeatable: true });
   }
 
+  /** One page, newest first. `next_cursor`, given as `cursor`, leads to the next, whatever has arrived meanwhile. */
   list(query: TaskQuery = {}, call: CallOptions = {}): Promise<TaskPage> {
     return this.#http.json("GET", "/api/tasks", { ...call, query: { ...query } });
+  }
+
+  /** Task for task, newest first; pages are asked for as they are needed. Each task that was there at the beginning comes once. */
+  async *all(query: TaskFilter = {}, call: CallOptions = {}): AsyncGenerator<Task, void, undefined> {
+    for await (const page of byCursor((cursor) => this.list({ ...query, cursor }, call))) yield* page.tasks;
   }
 
   get(id: string, call: CallOptions = {}): Promise<Task> {
@@ -45,8 +56,9 @@ export class Tasks {
   }
 
   /** The log up to now. */
-  log(id: string, { format, ...call }: LogOptions = {}): Promise<string> {
-    return this.#http.send("GET", `${task(id)}/log`, { timeout: LONG, ...call, query: { format } }, (response) => response.text());
+  log(id: string, { format, after, tail, ...call }: LogOptions = {}): Promise<string> {
+    const query = { format, after, tail };
+    return this.#http.send("GET", `${task(id)}/log`, { timeout: LONG, ...call, query }, (response) => response.text());
   }
 
   /** What the task changed. `NotFoundError` while it runs, and when it changed nothing. */

@@ -95,7 +95,17 @@ export class Session implements TokenSource {
   }
 
   async login(credentials: Credentials): Promise<void> {
-    const grant = await this.#exchange.login(credentials);
+    await this.adopt(await this.#exchange.login(credentials));
+  }
+
+  /** Gives the session up for the one that `exchange` brings. Nobody renews the old one meanwhile, which would find it ended. */
+  async replace(exchange: (token: string | null) => Promise<TokenGrant>): Promise<void> {
+    const token = await this.token();
+    await this.#lock(async () => this.#store.save(tokensOf(await exchange(token))));
+  }
+
+  /** Goes on with tokens that came another way. */
+  async adopt(grant: TokenGrant): Promise<void> {
     await this.#lock(async () => this.#store.save(tokensOf(grant)));
   }
 

@@ -178,6 +178,65 @@ describe("ends", () => {
   });
 });
 
+describe("lines of an answer", () => {
+  const entries = (client: CodexClient, options = {}) => client.audit.export({}, options);
+  const read = async (client: CodexClient, options = {}) => {
+    const ids: number[] = [];
+    for await (const { id } of entries(client, options)) ids.push(id);
+    return ids;
+  };
+  const pieces = (...texts: string[]) => new Response(new Blob(texts).stream());
+
+  test("come whole, wherever the network cuts them, with and without a feed at the end", async () => {
+    const bytes = new TextEncoder().encode('{"id":1,"actor":"ä"}\n{"id":2}\n{"id":3}');
+    for (const size of [1, 3, 1000]) {
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          for (let at = 0; at < bytes.length; at += size) controller.enqueue(bytes.slice(at, at + size));
+          controller.close();
+        },
+      });
+      expect(await read(clientOf(() => new Response(body)).client)).toEqual([1, 2, 3]);
+    }
+    expect(await read(clientOf(() => pieces()).client)).toEqual([]);
+  });
+
+  test("come at the end where fetch has no streams", async () => {
+    const whole = () => Object.defineProperty(pieces('{"id":1}\n', '{"id":2}\n'), "body", { value: undefined });
+    expect(await read(clientOf(whole).client)).toEqual([1, 2]);
+  });
+
+  test("are asked for again before the first, and not after it", async () => {
+    const again = clientOf(() => refusal(503, "unavailable"), () => pieces('{"id":1}\n'));
+    const ids = read(again.client);
+    await failure(ids);
+    expect(await ids).toEqual([1]);
+    const broken = clientOf(() => new Response(new ReadableStream({
+      pull: (controller) => controller.desiredSize === 1 ? controller.enqueue(new TextEncoder().encode('{"id":1}\n')) : controller.error(new Error("reset")),
+    }, { highWaterMark: 2 })));
+    const { error } = await failure(read(broken.client));
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(broken.requests).toHaveLength(1);
+  });
+
+  test("that stay away too long are a TimeoutError; a reader may take any time", async () => {
+    let more: ReadableStreamDefaultController<Uint8Array>;
+    const { client } = clientOf((_, init) => new Response(new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        more = controller;
+        init.signal?.addEventListener("abort", () => controller.error(init.signal?.reason));
+        controller.enqueue(new TextEncoder().encode('{"id":1}\n'));
+      },
+    })));
+    const lines = entries(client, { timeout: 1_000, maxRetries: 0 });
+    expect(await lines.next()).toMatchObject({ value: { id: 1 } });
+    await vi.advanceTimersByTimeAsync(60_000);
+    more!.enqueue(new TextEncoder().encode('{"id":2}\n'));
+    expect(await lines.next()).toMatchObject({ value: { id: 2 } });
+    expect((await failure(lines.next())).error).toBeInstanceOf(TimeoutError);
+  });
+});
+
 test("queries leave out what is not set", async () => {
   const { client, requests } = clientOf(() => json({ tasks: [] }));
   await failure(client.tasks.list({ limit: 10, q: "a b&c", status: undefined }));

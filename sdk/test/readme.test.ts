@@ -22,7 +22,7 @@ async function run(example: string): Promise<string> {
   return stdout;
 }
 
-test("there are three of them", () => expect(examples).toHaveLength(3));
+test("there are five of them", () => expect(examples).toHaveLength(5));
 
 test("callbacks", async () => {
   const output = await run(examples[0]!);
@@ -36,4 +36,12 @@ test("looking things up", async () => {
   const output = await run(examples[2]!);
   expect(output).toContain("/srv/repos/demo");
   expect(output).toMatch(/^[0-9a-f-]{36} \d+$/m);
+});
+
+test("all tasks", async () => expect(await run(examples[3]!)).toMatch(/completed: [1-9]/));
+
+test("administration", async () => {
+  const output = await run(examples[4]!);
+  expect(output).toContain("[ 'tasks:read', 'tasks:write' ]");
+  expect(output).toMatch(/^\S+ admin@localhost api_token\.create api_token:/m);
 });

@@ -23,6 +23,8 @@ export interface StackOptions {
   arguments?: string[];
   /** Play scenarios with the small `fake-codex` instead of the real one. */
   fakeCodex?: boolean;
+  /** The folder with the web client; the one of this checkout when not given, where it was built. */
+  webDir?: string;
 }
 
 export class Stack {
@@ -98,7 +100,9 @@ export class Stack {
     if (!existsSync(program)) throw new Error(`${program} is missing; run make build`);
     const fake = this.#options.fakeCodex ? ["--codex-bin", join(programs, "fake-codex")] : [];
     const given = ["up", "--json", "--demo-model", "--listen", listen, "--data", this.data, "--repository", join(this.dir, "demo")];
-    const args = [...given, "--node-modules", join(root, "node_modules"), ...fake, ...(this.#options.arguments ?? [])];
+    const webDir = this.#options.webDir ?? join(root, "web/out");
+    const web = existsSync(webDir) ? ["--web-dir", webDir] : [];
+    const args = [...given, "--node-modules", join(root, "node_modules"), ...web, ...fake, ...(this.#options.arguments ?? [])];
     const env = { ...process.env };
     delete env["CODEX_API_KEY"];
     delete env["OPENAI_API_KEY"];

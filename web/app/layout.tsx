@@ -7,10 +7,20 @@ import "./globals.css";
 
 export const metadata: Metadata = {
   title: { default: t.app, template: `%s · ${t.app}` },
-  icons: { icon: "/icon.svg" },
+  icons: { icon: "/icon.svg", apple: "/icons/apple-touch-icon.png" },
+  manifest: "/manifest.webmanifest",
+  appleWebApp: { capable: true, title: t.app },
 };
 
-export const viewport: Viewport = { width: "device-width", initialScale: 1, viewportFit: "cover" };
+export const viewport: Viewport = {
+  width: "device-width",
+  initialScale: 1,
+  viewportFit: "cover",
+  themeColor: [
+    { media: "(prefers-color-scheme: light)", color: "#f6f7f9" },
+    { media: "(prefers-color-scheme: dark)", color: "#161b22" },
+  ],
+};
 
 export default function Layout({ children }: { children: ReactNode }) {
   return (

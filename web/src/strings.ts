@@ -190,4 +190,16 @@ export const t = {
     account: "Account",
     signedInTo: "Signed in to",
   },
+  offline: {
+    saved: "A saved copy, seen",
+    savedText: "The gateway cannot be reached now.",
+    missing: "Not kept for reading offline",
+    missingText: "The gateway cannot be reached, and this browser keeps only the tasks that were opened last.",
+    keep: "Keep tasks for reading offline",
+    keepHint: (tasks: number) => `The list and the last ${tasks} tasks that you opened, in this browser, until you sign out.`,
+  },
+  update: {
+    offer: "A new version is there.",
+    take: "Reload",
+  },
 } as const;

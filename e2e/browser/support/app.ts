@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { type Locator, type Page, expect, test as base } from "@playwright/test";
 
 import { Stack } from "../../node/stack.js";
+import { WebFolder } from "./builds.js";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -11,11 +12,14 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 export class App {
   readonly page: Page;
   readonly stack: Stack;
+  /** Where the pages come from; not always straight from the gateway. */
+  base: string;
   readonly #expected: RegExp[] = [];
 
   constructor(page: Page, stack: Stack) {
     this.page = page;
     this.stack = stack;
+    this.base = stack.ready.url;
   }
 
   /** What the page may complain of in this test. */
@@ -36,13 +40,13 @@ export class App {
   }
 
   async open(path = "/"): Promise<void> {
-    await this.page.goto(this.stack.ready.url + path);
+    await this.page.goto(this.base + path);
   }
 
-  async signIn(): Promise<void> {
+  async signIn(email = this.stack.ready.email, password = this.stack.ready.password): Promise<void> {
     await this.open();
-    await this.page.getByLabel("Email").fill(this.stack.ready.email);
-    await this.page.getByLabel("Password").fill(this.stack.ready.password);
+    await this.page.getByLabel("Email").fill(email);
+    await this.page.getByLabel("Password").fill(password);
     await this.page.getByRole("button", { name: "Sign in" }).click();
     await expect(this.page.getByRole("heading", { name: /^Tasks/ })).toBeVisible();
   }
@@ -58,6 +62,12 @@ export class App {
     await this.page.getByRole("tab", { name }).click();
   }
 
+  /** Waits until the pages can be had without a network. */
+  async readyForOffline(): Promise<void> {
+    await this.page.evaluate(async () => void (await navigator.serviceWorker.ready));
+    await expect.poll(() => this.page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
+  }
+
   /** What axe finds against WCAG 2.2 A and AA, as text. */
   async violations(): Promise<string[]> {
     await this.page.evaluate(axe);
@@ -70,10 +80,18 @@ export class App {
 }
 
 /** One stack for a worker; each test has a page of its own, and fails when the page complains. */
-export const test = base.extend<{ app: App }, { stack: Stack }>({
-  stack: [
+export const test = base.extend<{ app: App }, { stack: Stack; web: WebFolder }>({
+  web: [
     async ({}, use) => {
-      const stack = await Stack.start();
+      const web = new WebFolder();
+      await use(web);
+      web.remove();
+    },
+    { scope: "worker" },
+  ],
+  stack: [
+    async ({ web }, use) => {
+      const stack = await Stack.start({ webDir: web.dir });
       await use(stack);
       await stack.stop();
     },

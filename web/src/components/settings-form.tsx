@@ -1,9 +1,11 @@
 "use client";
 
 import { count } from "@/lib/format";
+import { MOST_TASKS } from "@/lib/offline/shelf";
 import { useRepositories } from "@/lib/queries";
 import { BUFFER_SIZES, type Theme, changeSettings, useSettings } from "@/lib/settings";
 import { t } from "@/strings";
+import { Switch } from "./ui/switch";
 
 export function SettingsForm() {
   const settings = useSettings();
@@ -46,6 +48,7 @@ export function SettingsForm() {
         </select>
         <span className="mt-1 block text-sm text-soft">{t.settings.bufferHint}</span>
       </label>
+      <Switch label={t.offline.keep} hint={t.offline.keepHint(MOST_TASKS)} isOn={settings.keepOffline} onChange={(keepOffline) => changeSettings({ keepOffline })} />
     </div>
   );
 }

@@ -5,33 +5,39 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import clsx from "clsx";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
-import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
+import { Fragment, type ReactNode, useState, useSyncExternalStore } from "react";
 
-import { hasSession, onSessionChange, signOut } from "@/lib/client";
+import { onSessionChange, sessionOwner, signOut } from "@/lib/client";
+import { useShelf } from "@/lib/offline/use-shelf";
+import { useServiceWorker } from "@/lib/offline/version";
 import { newQueryClient } from "@/lib/queries";
 import { useOnline } from "@/lib/use-online";
 import { t } from "@/strings";
 import { SignIn } from "./sign-in";
+import { UpdateOffer } from "./update-offer";
 
 /** What stands around every page: providers, sign-in, the bar at the top. */
 export function Shell({ children }: { children: ReactNode }) {
   const [queries] = useState(newQueryClient);
-  // The exported page does not know whether there is a session, so it shows neither until the browser has looked.
-  const isSignedIn = useSyncExternalStore<boolean | null>(onSessionChange, hasSession, () => null);
-  useEffect(() => {
-    // Nothing of one user may be left for the next one.
-    if (isSignedIn === false) queries.clear();
-  }, [isSignedIn, queries]);
+  // The exported page does not know who is signed in, so it shows neither until the browser has looked.
+  const owner = useSyncExternalStore<string | null | undefined>(onSessionChange, sessionOwner, () => undefined);
+  const isReady = useShelf(queries, owner);
+  useServiceWorker();
   return (
     // The page's policy forbids style elements that scripts make.
     <CSPProvider disableStyleElements>
       <QueryClientProvider client={queries}>
-        {isSignedIn === false && <SignIn />}
-        {isSignedIn !== false && (
+        {owner === null && (
+          <>
+            <UpdateOffer />
+            <SignIn />
+          </>
+        )}
+        {owner !== null && (
           <div className="flex min-h-dvh flex-col">
             <Bar />
             <main id="content" className="flex min-h-0 flex-1 flex-col" tabIndex={-1}>
-              {isSignedIn ? children : <p className="sr-only">{t.loading}</p>}
+              {isReady ? <Fragment key={owner}>{children}</Fragment> : <p className="sr-only">{t.loading}</p>}
             </main>
           </div>
         )}
@@ -59,6 +65,7 @@ function Bar() {
           {t.nav.signOut}
         </button>
       </div>
+      <UpdateOffer />
       {!isOnline && (
         <p role="status" className="bg-warn-ground px-4 py-1 text-center text-sm text-warn">
           {t.problem.offline}

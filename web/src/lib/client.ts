@@ -18,7 +18,26 @@ const tell = () => listeners.forEach((listener) => listener());
 
 const SESSION_KEY = "codex-remote.session";
 
-export const hasSession = (): boolean => localStorage.getItem(SESSION_KEY) !== null;
+let read: { text: string | null; owner: string | null } = { text: null, owner: null };
+
+/** Who is signed in, by the id in the access token: `null` when nobody is, empty when the token does not say. */
+export function sessionOwner(): string | null {
+  const text = localStorage.getItem(SESSION_KEY);
+  if (text !== read.text) read = { text, owner: text === null ? null : subjectOf(text) };
+  return read.owner;
+}
+
+/** The claims are not checked: the gateway does that, here they only tell users apart. */
+function subjectOf(session: string): string {
+  try {
+    const { accessToken } = JSON.parse(session) as { accessToken: string };
+    const claims = accessToken.split(".")[1] ?? "";
+    const { sub } = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/"))) as { sub?: unknown };
+    return typeof sub === "string" ? sub : "";
+  } catch {
+    return "";
+  }
+}
 
 let made: CodexClient | null = null;
 

@@ -17,6 +17,8 @@ export function writeDraft(text: string): void {
 }
 
 /** The draft has become a task. */
-export function takeDraft(): void {
+export const takeDraft = forgetDraft;
+
+export function forgetDraft(): void {
   sessionStorage.removeItem(KEY);
 }

@@ -16,6 +16,8 @@ export interface Settings {
   wrap: boolean;
   /** Whether to tell when a task ends while the page is hidden. */
   notify: boolean;
+  /** Whether the last tasks are kept in this browser, so that they can be read without a network. */
+  keepOffline: boolean;
 }
 
 export const BUFFER_SIZES = [10_000, 50_000, 200_000, 1_000_000];
@@ -28,6 +30,7 @@ export const defaults: Settings = {
   bufferLines: 200_000,
   wrap: false,
   notify: false,
+  keepOffline: true,
 };
 
 const KEY = "codex-remote.settings";

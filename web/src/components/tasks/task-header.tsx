@@ -9,10 +9,11 @@ import type { LiveView } from "@/lib/live/live-task";
 import { useNow } from "@/lib/use-now";
 import { t } from "@/strings";
 import { ConnectionChip } from "../live/connection-chip";
+import { SavedCopy } from "../ui/saved-copy";
 import { StateBadge } from "../ui/state-badge";
 import { CancelButton } from "./cancel-button";
 
-export function TaskHeader({ task, state, live }: { task: Task; state: TaskState; live: LiveView }) {
+export function TaskHeader({ task, state, live, savedAt }: { task: Task; state: TaskState; live: LiveView; savedAt: number | null }) {
   const router = useRouter();
   const isOver = isFinal(state);
   const again = () => {
@@ -38,7 +39,7 @@ export function TaskHeader({ task, state, live }: { task: Task; state: TaskState
         <StateBadge state={state} />
         {state === "queued" && live.status?.queue_position && <span>{t.task.position(live.status.queue_position)}</span>}
         <ConnectionChip connection={live.connection} />
-        <Elapsed task={task} isOver={isOver} />
+        <Elapsed task={task} isOver={isOver} savedAt={savedAt} />
         <Tokens task={task} live={live} />
         {task.repository && <span>{task.repository}</span>}
         {task.model && <span>{task.model}</span>}
@@ -48,6 +49,7 @@ export function TaskHeader({ task, state, live }: { task: Task; state: TaskState
           </span>
         )}
       </div>
+      {savedAt !== null && <SavedCopy at={savedAt} />}
       {isOver && state !== "completed" && message && (
         <p className="rounded-md bg-bad-ground px-3 py-2 text-sm" role="status">
           {reason?.reason && <strong className="text-bad">{reason.reason}: </strong>}
@@ -58,8 +60,10 @@ export function TaskHeader({ task, state, live }: { task: Task; state: TaskState
   );
 }
 
-function Elapsed({ task, isOver }: { task: Task; isOver: boolean }) {
-  const now = useNow(!isOver && task.started_at !== null);
+function Elapsed({ task, isOver, savedAt }: { task: Task; isOver: boolean; savedAt: number | null }) {
+  // Nobody knows how a task that ran when it was last seen went on.
+  const clock = useNow(!isOver && task.started_at !== null && savedAt === null);
+  const now = savedAt ?? clock;
   if (!task.started_at) return null;
   const end = task.finished_at ? Date.parse(task.finished_at) : now;
   return (

@@ -6,8 +6,10 @@ import { useDeferredValue, useEffect, useRef, useState } from "react";
 
 import { ago, firstLine, moment } from "@/lib/format";
 import { type Filter, flat, useTasks } from "@/lib/queries";
+import { isAway, useSavedCopy } from "@/lib/offline/use-saved-copy";
 import { t } from "@/strings";
 import { Notice, Problem } from "../ui/notice";
+import { SavedCopy } from "../ui/saved-copy";
 import { StateBadge } from "../ui/state-badge";
 
 const none: Filter = { status: "", q: "" };
@@ -18,6 +20,7 @@ export function TaskList() {
   const query = useTasks(typed);
   const tasks = flat(query.data?.pages);
   const total = query.data?.pages.at(-1)?.total ?? 0;
+  const savedAt = useSavedCopy(query);
   const isFiltered = filter.status !== "" || filter.q !== "";
   return (
     <section aria-labelledby="tasks-title">
@@ -47,7 +50,12 @@ export function TaskList() {
           ))}
         </select>
       </div>
-      {query.error && <Problem title={t.list.failed} error={query.error} onRetry={() => void query.refetch()} />}
+      {savedAt !== null && (
+        <div className="mb-3">
+          <SavedCopy at={savedAt} />
+        </div>
+      )}
+      {query.error && !(query.data && isAway(query.error)) && <Problem title={t.list.failed} error={query.error} onRetry={() => void query.refetch()} />}
       {query.isPending && <Skeleton />}
       {query.data && tasks.length === 0 && !isFiltered && <Notice title={t.list.empty} text={t.list.emptyText} />}
       {query.data && tasks.length === 0 && isFiltered && (

@@ -10,6 +10,7 @@ import { firstLine } from "@/lib/format";
 import type { LiveView } from "@/lib/live/live-task";
 import { useLiveTask } from "@/lib/live/use-live-task";
 import { useTask } from "@/lib/queries";
+import { isAway, useSavedCopy } from "@/lib/offline/use-saved-copy";
 import { t } from "@/strings";
 import { ChangesPanel } from "../diff/changes-panel";
 import { TerminalPanel } from "../live/terminal-panel";
@@ -31,6 +32,7 @@ export function TaskPage() {
 function OneTask({ id }: { id: string }) {
   const query = useTask(id);
   const live = useLiveTask(id);
+  const savedAt = useSavedCopy(query);
   const title = query.data && firstLine(query.data.prompt);
   useEffect(() => {
     if (title) document.title = `${title.slice(0, 80)} · ${t.app}`;
@@ -39,20 +41,28 @@ function OneTask({ id }: { id: string }) {
   if (query.error && !query.data) {
     return (
       <div className="mx-auto w-full max-w-2xl p-4">
-        <Problem error={query.error} onRetry={() => void query.refetch()} />
+        {isAway(query.error) ? (
+          <Notice title={t.offline.missing} text={t.offline.missingText}>
+            <button className="button" type="button" onClick={() => void query.refetch()}>
+              {t.retry}
+            </button>
+          </Notice>
+        ) : (
+          <Problem error={query.error} onRetry={() => void query.refetch()} />
+        )}
       </div>
     );
   }
   if (!query.data || !live) return <p className="p-4 text-soft" role="status">{t.loading}</p>;
-  return <Loaded task={query.data} live={live} />;
+  return <Loaded task={query.data} live={live} savedAt={savedAt} />;
 }
 
-function Loaded({ task, live }: { task: Task; live: LiveView }) {
+function Loaded({ task, live, savedAt }: { task: Task; live: LiveView; savedAt: number | null }) {
   const state = live.done?.state ?? live.status?.state ?? task.status;
   const [view, setView] = useView();
   return (
     <div className="mx-auto flex min-h-0 w-full max-w-6xl flex-col px-4 pt-3 sm:h-[calc(100dvh-3rem)]">
-      <TaskHeader task={task} state={state} live={live} />
+      <TaskHeader task={task} state={state} live={live} savedAt={live.savedAt ?? savedAt} />
       <Tabs.Root value={view} onValueChange={(value) => setView(value as View)} className="flex min-h-0 flex-1 flex-col">
         <Tabs.List className="flex gap-1 overflow-x-auto border-b border-line" aria-label={t.task.views}>
           {views.map((name) => (

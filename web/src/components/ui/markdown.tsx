@@ -3,12 +3,17 @@
 import dynamic from "next/dynamic";
 
 /** The parser is larger than the rest of the page, so it comes when there is something to parse. Until then the text stands as it is. */
-const Renderer = dynamic(() => import("./markdown-renderer"), { ssr: false });
+const Renderer = dynamic(() => import("./markdown-renderer").catch(() => ({ default: Plain })), { ssr: false });
 
 /** Messages without any of these need no parser. */
 const MARKUP = /[*_`#[\]<>|~\\]|^\s*(?:[-+]|\d+[.)])\s|\n\n|https?:/m;
 
 export function Markdown({ text }: { text: string }) {
-  if (!MARKUP.test(text)) return <p className="whitespace-pre-wrap">{text}</p>;
+  if (!MARKUP.test(text)) return <Plain text={text} />;
   return <Renderer text={text} />;
+}
+
+/** Also what is left where the parser cannot be had: without a network, or when the gateway has another build by now. */
+function Plain({ text }: { text: string }) {
+  return <p className="whitespace-pre-wrap">{text}</p>;
 }

@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState, useSyncExternalStore } from "react";
 
 import { client } from "../client";
+import { shelf } from "../offline/use-shelf";
 import { keys } from "../queries";
 import { readSettings } from "../settings";
 import { LiveTask, type LiveView } from "./live-task";
@@ -13,9 +14,13 @@ export function useLiveTask(id: string): LiveView | null {
   const queries = useQueryClient();
   const [live, setLive] = useState<LiveTask | null>(null);
   useEffect(() => {
-    const task = new LiveTask(client(), id, readSettings().bufferLines);
+    const task = new LiveTask(client(), id, readSettings().bufferLines, shelf());
     setLive(task);
+    // The last moment that a page is sure to see.
+    const keep = () => document.visibilityState === "hidden" && task.keep();
+    document.addEventListener("visibilitychange", keep);
     return () => {
+      document.removeEventListener("visibilitychange", keep);
       task.close();
       setLive(null);
     };

@@ -1,0 +1,38 @@
+import type { DoneEvent, StatusEvent, Usage } from "@codex-remote/sdk";
+
+import type { Row } from "../live/rows";
+import type { Line } from "../live/terminal";
+
+/** The end of a log, as it was last seen. */
+export interface SavedLog {
+  rows: Row[];
+  lines: Line[];
+  /** How many lines stood before the first one. */
+  dropped: number;
+  usage: Usage | null;
+  status: StatusEvent["data"] | null;
+  done: DoneEvent["data"] | null;
+}
+
+/** How much of the end is kept: entries, and characters in them. */
+const MOST = 5_000;
+const MOST_TEXT = 512 * 1024;
+
+/** As many entries from the end as there is room for, always at least the last one. */
+export function tail<T>(entries: readonly T[], sizeOf: (entry: T) => number): T[] {
+  let room = MOST_TEXT;
+  let from = entries.length;
+  while (from > 0 && entries.length - from < MOST) {
+    room -= sizeOf(entries[from - 1]!);
+    if (room < 0 && from < entries.length) break;
+    from--;
+  }
+  return entries.slice(from);
+}
+
+export const sizeOfLine = (line: Line): number => line.text.length;
+
+export function sizeOfRow(row: Row): number {
+  if (row.kind === "output") return row.lines.reduce((sum, line) => sum + line.text.length, 0);
+  return JSON.stringify(row).length;
+}

@@ -78,6 +78,7 @@ fmt: ## Format the code
 
 .PHONY: generate
 generate: node_modules/.workspaces ## Write the generated files again
+	$(CARGO) run --locked -q -p codex-test-postgres --bin prepare-queries
 	$(CARGO) run --locked -q -p codex-crds --bin crdgen > crds/generated/crds.yaml
 	$(CARGO) run --locked -q -p codex-gateway --bin gateway-openapi > gateway/openapi.json
 	npm run generate -w sdk

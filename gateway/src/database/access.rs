@@ -49,8 +49,8 @@ pub async fn find_ended(pool: &PgPool, holders: &[Holder]) -> Result<Vec<Holder>
         epochs.push(epoch);
         tokens.push(token);
     }
-    let ended: Vec<i64> = sqlx::query_scalar(
-        "SELECT h.number FROM unnest($1::uuid[], $2::bool[], $3::uuid[], $4::bigint[], $5::uuid[]) \
+    let ended = sqlx::query_scalar!(
+        "SELECT h.number AS \"number!\" FROM unnest($1::uuid[], $2::bool[], $3::uuid[], $4::bigint[], $5::uuid[]) \
          WITH ORDINALITY AS h (user_id, is_admin, family, epoch, token, number) \
          WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = h.user_id AND NOT u.disabled \
          AND (NOT h.is_admin OR u.role = 'admin') AND (h.epoch IS NULL OR h.epoch = u.session_epoch)) \
@@ -58,12 +58,12 @@ pub async fn find_ended(pool: &PgPool, holders: &[Holder]) -> Result<Vec<Holder>
          WHERE r.family = h.family AND r.revoked_at IS NOT NULL)) \
          OR (h.token IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_tokens t \
          WHERE t.id = h.token AND t.expires_at > now()))",
+        &users,
+        &admins,
+        &families as &[Option<Uuid>],
+        &epochs as &[Option<i64>],
+        &tokens as &[Option<Uuid>],
     )
-    .bind(users)
-    .bind(admins)
-    .bind(families)
-    .bind(epochs)
-    .bind(tokens)
     .fetch_all(pool)
     .await?;
     Ok(ended

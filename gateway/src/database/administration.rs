@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::audit::{self, Action, Actor, Target};
-use super::users::{Role, User, user_columns};
+use super::users::{Role, User, query_user};
 use super::{api_tokens, refresh_tokens};
 
 /// Which users are asked for.
@@ -56,20 +56,21 @@ pub enum Deleted {
 /// Those of the database.
 pub async fn list(pool: &PgPool, query: &Query) -> Result<(Vec<User>, i64), sqlx::Error> {
     // strpos and not LIKE: the text is no pattern.
-    const MATCHES: &str = "($1::text IS NULL OR strpos(lower(email), lower($1)) > 0)";
-    let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {} FROM users WHERE {MATCHES} ORDER BY lower(email) OFFSET $2 LIMIT $3",
-        user_columns!()
-    )))
-    .bind(&query.text)
-    .bind(query.offset)
-    .bind(query.limit)
+    let rows = query_user!(
+        "SELECT",
+        "FROM users WHERE ($1::text IS NULL OR strpos(lower(email), lower($1)) > 0) \
+         ORDER BY lower(email) OFFSET $2 LIMIT $3",
+        query.text.as_deref(),
+        query.offset,
+        query.limit,
+    )
     .fetch_all(pool)
     .await?;
-    let total = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-        "SELECT count(*) FROM users WHERE {MATCHES}"
-    )))
-    .bind(&query.text)
+    let total = sqlx::query_scalar!(
+        "SELECT count(*) AS \"count!\" FROM users \
+         WHERE ($1::text IS NULL OR strpos(lower(email), lower($1)) > 0)",
+        query.text.as_deref(),
+    )
     .fetch_one(pool)
     .await?;
     Ok((rows, total))
@@ -83,10 +84,10 @@ pub async fn open_tasks<'a>(
     executor: impl sqlx::PgExecutor<'a>,
     id: Uuid,
 ) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT count(*) FROM tasks WHERE user_id = $1 AND state IN ('queued', 'running')",
+    sqlx::query_scalar!(
+        "SELECT count(*) AS \"count!\" FROM tasks WHERE user_id = $1 AND state IN ('queued', 'running')",
+        id,
     )
-    .bind(id)
     .fetch_one(executor)
     .await
 }
@@ -113,16 +114,16 @@ pub async fn change(
     }
     let is_disabled_now = disabled && !before.disabled;
     let ends_sessions = is_disabled_now || change.password_hash.is_some();
-    let after: User = sqlx::query_as(concat!(
+    let after = query_user!(
         "UPDATE users SET role = $2, disabled = $3, password_hash = coalesce($4, password_hash), \
-         session_epoch = session_epoch + $5 WHERE id = $1 RETURNING ",
-        user_columns!()
-    ))
-    .bind(id)
-    .bind(role)
-    .bind(disabled)
-    .bind(&change.password_hash)
-    .bind(i64::from(ends_sessions))
+         session_epoch = session_epoch + $5 WHERE id = $1 RETURNING",
+        "",
+        id,
+        role as Role,
+        disabled,
+        change.password_hash.as_deref(),
+        i64::from(ends_sessions),
+    )
     .fetch_one(&mut *transaction)
     .await?;
     if ends_sessions {
@@ -155,14 +156,14 @@ pub async fn set_own_password(
     epoch: i64,
     hash: &str,
 ) -> Result<Option<User>, sqlx::Error> {
-    let user: Option<User> = sqlx::query_as(concat!(
+    let user = query_user!(
         "UPDATE users SET password_hash = $3, session_epoch = session_epoch + 1 \
-         WHERE id = $1 AND session_epoch = $2 AND NOT disabled RETURNING ",
-        user_columns!()
-    ))
-    .bind(id)
-    .bind(epoch)
-    .bind(hash)
+         WHERE id = $1 AND session_epoch = $2 AND NOT disabled RETURNING",
+        "",
+        id,
+        epoch,
+        hash,
+    )
     .fetch_optional(&mut *connection)
     .await?;
     if user.is_some() {
@@ -189,8 +190,7 @@ pub async fn delete(pool: &PgPool, actor: &Actor, id: Uuid) -> Result<Deleted, s
     if open > 0 {
         return Ok(Deleted::HasOpenTasks(open));
     }
-    sqlx::query("DELETE FROM users WHERE id = $1")
-        .bind(id)
+    sqlx::query!("DELETE FROM users WHERE id = $1", id)
         .execute(&mut *transaction)
         .await?;
     audit::record_about(
@@ -214,7 +214,7 @@ pub async fn is_last_admin(connection: &mut PgConnection, id: Uuid) -> Result<bo
 }
 
 async fn lock_admins(connection: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar(
+    sqlx::query_scalar!(
         "SELECT id FROM users WHERE role = 'admin' AND NOT disabled ORDER BY id FOR NO KEY UPDATE",
     )
     .fetch_all(connection)
@@ -223,12 +223,7 @@ async fn lock_admins(connection: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::E
 
 /// The whole row, against tasks too that are about to refer to it.
 async fn lock(connection: &mut PgConnection, id: Uuid) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query_as(concat!(
-        "SELECT ",
-        user_columns!(),
-        " FROM users WHERE id = $1 FOR UPDATE"
-    ))
-    .bind(id)
-    .fetch_optional(connection)
-    .await
+    query_user!("SELECT", "FROM users WHERE id = $1 FOR UPDATE", id)
+        .fetch_optional(connection)
+        .await
 }

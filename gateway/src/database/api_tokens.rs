@@ -11,7 +11,6 @@ use super::users::Role;
 pub const MAX_PER_USER: i64 = 100;
 
 /// A token as its owner sees it.
-#[derive(sqlx::FromRow)]
 pub struct ApiToken {
     /// The id; not the token.
     pub id: Uuid,
@@ -26,9 +25,6 @@ pub struct ApiToken {
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
-
-/// The columns of [`ApiToken`].
-const COLUMNS: &str = "id, name, scopes, created_at, expires_at, last_used_at";
 
 /// A token that is to be made.
 pub struct NewApiToken<'a> {
@@ -53,7 +49,6 @@ pub enum Created {
 }
 
 /// Who uses a token.
-#[derive(sqlx::FromRow)]
 pub struct Bearer {
     /// The token.
     pub id: Uuid,
@@ -74,13 +69,14 @@ pub struct Bearer {
 /// # Errors
 /// Those of the database.
 pub async fn find_bearer(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Bearer>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT api_tokens.id, scopes, user_id, email, role, \
-         (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') AS is_unnoted \
+    sqlx::query_as!(
+        Bearer,
+        "SELECT api_tokens.id, scopes, user_id, email, role AS \"role: Role\", \
+         (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') AS \"is_unnoted!\" \
          FROM api_tokens JOIN users ON users.id = user_id \
          WHERE token_hash = $1 AND expires_at > now() AND NOT disabled",
+        &hash[..],
     )
-    .bind(&hash[..])
     .fetch_optional(pool)
     .await
 }
@@ -91,11 +87,11 @@ pub async fn find_bearer(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Bearer
 /// Those of the database.
 pub async fn note_use(pool: &PgPool, id: Uuid) -> Result<(), sqlx::Error> {
     // Many requests may find at once that it is not noted; the first is enough.
-    sqlx::query(
+    sqlx::query!(
         "UPDATE api_tokens SET last_used_at = now() WHERE id = (SELECT id FROM api_tokens WHERE id = $1 \
          AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') FOR UPDATE SKIP LOCKED)",
+        id,
     )
-    .bind(id)
     .execute(pool)
     .await?;
     Ok(())
@@ -106,10 +102,12 @@ pub async fn note_use(pool: &PgPool, id: Uuid) -> Result<(), sqlx::Error> {
 /// # Errors
 /// Those of the database.
 pub async fn list(pool: &PgPool, user_id: Uuid) -> Result<Vec<ApiToken>, sqlx::Error> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM api_tokens WHERE user_id = $1 ORDER BY created_at DESC, id DESC"
-    )))
-    .bind(user_id)
+    sqlx::query_as!(
+        ApiToken,
+        "SELECT id, name, scopes, created_at, expires_at, last_used_at FROM api_tokens \
+         WHERE user_id = $1 ORDER BY created_at DESC, id DESC",
+        user_id,
+    )
     .fetch_all(pool)
     .await
 }
@@ -125,27 +123,32 @@ pub async fn create(
 ) -> Result<Created, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     // Requests of one user one after the other, so that the count holds, and none past the user's being disabled.
-    sqlx::query("SELECT 1 FROM users WHERE id = $1 AND NOT disabled FOR NO KEY UPDATE")
-        .bind(token.user_id)
-        .fetch_one(&mut *transaction)
-        .await?;
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM api_tokens WHERE user_id = $1")
-        .bind(token.user_id)
-        .fetch_one(&mut *transaction)
-        .await?;
+    sqlx::query_scalar!(
+        "SELECT id FROM users WHERE id = $1 AND NOT disabled FOR NO KEY UPDATE",
+        token.user_id,
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let count = sqlx::query_scalar!(
+        "SELECT count(*) AS \"count!\" FROM api_tokens WHERE user_id = $1",
+        token.user_id,
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
     if count >= MAX_PER_USER {
         return Ok(Created::TooMany);
     }
-    let made: ApiToken = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+    let made = sqlx::query_as!(
+        ApiToken,
         "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING {COLUMNS}"
-    )))
-    .bind(Uuid::now_v7())
-    .bind(token.user_id)
-    .bind(token.name)
-    .bind(&token.hash[..])
-    .bind(&token.scopes)
-    .bind(token.expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id, name, scopes, created_at, expires_at, last_used_at",
+        Uuid::now_v7(),
+        token.user_id,
+        token.name,
+        &token.hash[..],
+        &token.scopes as &[&str],
+        token.expires_at,
+    )
     .fetch_one(&mut *transaction)
     .await?;
     audit::record_about(
@@ -170,12 +173,13 @@ pub async fn delete(
     id: Uuid,
 ) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let done =
-        sqlx::query("DELETE FROM api_tokens WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)")
-            .bind(id)
-            .bind(owner)
-            .execute(&mut *transaction)
-            .await?;
+    let done = sqlx::query!(
+        "DELETE FROM api_tokens WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)",
+        id,
+        owner,
+    )
+    .execute(&mut *transaction)
+    .await?;
     let existed = done.rows_affected() == 1;
     if existed {
         audit::record_about(
@@ -195,8 +199,7 @@ pub async fn delete(
 /// # Errors
 /// Those of the database.
 pub async fn delete_all(connection: &mut PgConnection, user_id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM api_tokens WHERE user_id = $1")
-        .bind(user_id)
+    sqlx::query!("DELETE FROM api_tokens WHERE user_id = $1", user_id)
         .execute(connection)
         .await?;
     Ok(())

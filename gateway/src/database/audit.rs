@@ -117,15 +117,15 @@ pub async fn record(
     action: Action,
     task: Option<Uuid>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "INSERT INTO audit (actor, user_id, action, task_id, ip, request_id) VALUES ($1, $2, $3, $4, $5, $6)",
+        actor.name,
+        actor.user_id,
+        action.as_str(),
+        task,
+        actor.ip.as_deref(),
+        actor.request_id.as_deref(),
     )
-    .bind(&actor.name)
-    .bind(actor.user_id)
-    .bind(action.as_str())
-    .bind(task)
-    .bind(actor.ip.as_deref())
-    .bind(actor.request_id.as_deref())
     .execute(connection)
     .await?;
     Ok(())
@@ -159,15 +159,15 @@ pub async fn record_about(
     action: Action,
     target: Target,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "INSERT INTO audit (actor, user_id, action, target, ip, request_id) VALUES ($1, $2, $3, $4, $5, $6)",
+        actor.name,
+        actor.user_id,
+        action.as_str(),
+        target.to_string(),
+        actor.ip.as_deref(),
+        actor.request_id.as_deref(),
     )
-    .bind(&actor.name)
-    .bind(actor.user_id)
-    .bind(action.as_str())
-    .bind(target.to_string())
-    .bind(actor.ip.as_deref())
-    .bind(actor.request_id.as_deref())
     .execute(connection)
     .await?;
     Ok(())

@@ -1,13 +1,15 @@
 //! Reading the audit log, and forgetting what is old enough.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Map;
+use sqlx::{PgPool, Postgres};
 use uuid::Uuid;
 
 use super::audit::{self, Action, Actor};
 
 /// A row.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct AuditRow {
     /// Numbers the rows.
     pub id: i64,
@@ -55,35 +57,43 @@ pub struct After {
     pub id: i64,
 }
 
-/// A page, newest first. Parameters: actor, action, task, target, from, to, time and number of the last row, limit.
-pub const PAGE: &str = "SELECT id, at, actor, user_id, action, task_id, target, ip, request_id FROM audit \
-    WHERE ($1::text IS NULL OR lower(actor) = lower($1)) AND ($2::text IS NULL OR action = $2) \
-    AND ($3::uuid IS NULL OR task_id = $3) AND ($4::text IS NULL OR target = $4) \
-    AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6) \
-    AND ($7::timestamptz IS NULL OR (at, id) < ($7, $8::bigint)) ORDER BY at DESC, id DESC LIMIT $9";
+/// The statement of a page, newest first.
+pub fn page(
+    filter: &Filter,
+    after: Option<After>,
+    limit: i64,
+) -> Map<'static, Postgres, impl FnMut(PgRow) -> Result<AuditRow, sqlx::Error> + Send, PgArguments>
+{
+    sqlx::query_as!(
+        AuditRow,
+        "SELECT id, at, actor, user_id, action, task_id, target, ip, request_id FROM audit \
+         WHERE ($1::text IS NULL OR lower(actor) = lower($1)) AND ($2::text IS NULL OR action = $2) \
+         AND ($3::uuid IS NULL OR task_id = $3) AND ($4::text IS NULL OR target = $4) \
+         AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6) \
+         AND ($7::timestamptz IS NULL OR (at, id) < ($7, $8::bigint)) ORDER BY at DESC, id DESC LIMIT $9",
+        filter.actor.as_deref(),
+        filter.action.as_deref(),
+        filter.task_id,
+        filter.target.as_deref(),
+        filter.from,
+        filter.to,
+        after.map(|after| after.at),
+        after.map(|after| after.id),
+        limit,
+    )
+}
 
 /// A page of rows, newest first.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn page(
+pub async fn list(
     pool: &PgPool,
     filter: &Filter,
     after: Option<After>,
     limit: i64,
 ) -> Result<Vec<AuditRow>, sqlx::Error> {
-    sqlx::query_as(PAGE)
-        .bind(filter.actor.as_deref())
-        .bind(filter.action.as_deref())
-        .bind(filter.task_id)
-        .bind(filter.target.as_deref())
-        .bind(filter.from)
-        .bind(filter.to)
-        .bind(after.map(|after| after.at))
-        .bind(after.map(|after| after.id))
-        .bind(limit)
-        .fetch_all(pool)
-        .await
+    page(filter, after, limit).fetch_all(pool).await
 }
 
 /// Removes up to `limit` rows that are older than `days`, the oldest first, and puts that on record; answers with how many.
@@ -92,14 +102,14 @@ pub async fn page(
 /// Those of the database. Rows that are younger than 30 days are refused by the database itself.
 pub async fn expire(pool: &PgPool, days: u32, limit: i64) -> Result<u64, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    sqlx::query("SELECT set_config('codex.audit_expiry', 'on', true)")
-        .execute(&mut *transaction)
+    sqlx::query_scalar!("SELECT set_config('codex.audit_expiry', 'on', true)")
+        .fetch_one(&mut *transaction)
         .await?;
-    let done = sqlx::query(
+    let done = sqlx::query!(
         "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < now() - make_interval(days => $1) ORDER BY at, id LIMIT $2)",
+        i32::try_from(days).unwrap_or(i32::MAX),
+        limit,
     )
-    .bind(i32::try_from(days).unwrap_or(i32::MAX))
-    .bind(limit)
     .execute(&mut *transaction)
     .await?;
     if done.rows_affected() > 0 {

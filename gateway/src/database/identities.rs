@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::administration::is_last_admin;
 use super::audit::{self, Action, Actor, Target};
-use super::users::{self, NewUser, Role, User, user_columns};
+use super::users::{self, NewUser, Role, User, query_user};
 
 /// Somebody whom a provider has vouched for.
 pub struct Person<'a> {
@@ -44,17 +44,18 @@ pub async fn admit(
 ) -> Result<Admission, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     // The same person may sign in twice at once, and must not become two users.
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
-        .bind(format!("{}\n{}", person.issuer, person.subject))
-        .execute(&mut *transaction)
-        .await?;
-    let known: Option<User> = sqlx::query_as(concat!(
-        "SELECT ",
-        user_columns!(),
-        " FROM users WHERE id = (SELECT user_id FROM user_identities WHERE issuer = $1 AND subject = $2)"
-    ))
-    .bind(person.issuer)
-    .bind(person.subject)
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+        format!("{}\n{}", person.issuer, person.subject),
+    )
+    .execute(&mut *transaction)
+    .await?;
+    let known = query_user!(
+        "SELECT",
+        "FROM users WHERE id = (SELECT user_id FROM user_identities WHERE issuer = $1 AND subject = $2)",
+        person.issuer,
+        person.subject,
+    )
     .fetch_optional(&mut *transaction)
     .await?;
     let mut user = match (known, person.verified_email) {
@@ -77,12 +78,12 @@ pub async fn admit(
             if user.disabled {
                 return Ok(Admission::Disabled);
             }
-            sqlx::query(
+            sqlx::query!(
                 "INSERT INTO user_identities (issuer, subject, user_id) VALUES ($1, $2, $3)",
+                person.issuer,
+                person.subject,
+                user.id,
             )
-            .bind(person.issuer)
-            .bind(person.subject)
-            .bind(user.id)
             .execute(&mut *transaction)
             .await?;
             let actor = named(actor, &user.email, Some(user.id));
@@ -98,11 +99,13 @@ pub async fn admit(
         if user.role == Role::Admin && is_last_admin(&mut transaction, user.id).await? {
             tracing::warn!(user.id = %user.id, "the groups of the last administrator make a user of them; they stay administrator");
         } else {
-            sqlx::query("UPDATE users SET role = $2 WHERE id = $1")
-                .bind(user.id)
-                .bind(role)
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query!(
+                "UPDATE users SET role = $2 WHERE id = $1",
+                user.id,
+                role as Role,
+            )
+            .execute(&mut *transaction)
+            .await?;
             let actor = named(actor, &user.email, Some(user.id));
             let target = Target::User(user.id);
             audit::record_about(&mut transaction, &actor, Action::UserRoleChanged, target).await?;

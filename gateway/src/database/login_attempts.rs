@@ -26,27 +26,27 @@ pub struct Count {
 pub async fn begin(pool: &PgPool, counts: &[Count]) -> Result<Option<Duration>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     for count in counts {
-        let counted = sqlx::query(
+        let counted = sqlx::query!(
             "INSERT INTO login_attempts AS a (key, failures, last_at) VALUES ($1, 1, clock_timestamp()) \
              ON CONFLICT (key) DO UPDATE SET last_at = clock_timestamp(), failures = \
              CASE WHEN a.last_at < clock_timestamp() - make_interval(secs => $4) THEN 1 ELSE a.failures + 1 END \
              WHERE a.failures < $2 \
              OR a.last_at + make_interval(secs => least(power(2, least(a.failures - $2, 30)), $3)) <= clock_timestamp()",
+            &count.key[..],
+            count.free,
+            count.longest_wait.as_secs_f64(),
+            MEMORY_SECONDS,
         )
-        .bind(&count.key[..])
-        .bind(count.free)
-        .bind(count.longest_wait.as_secs_f64())
-        .bind(MEMORY_SECONDS)
         .execute(&mut *transaction)
         .await?;
         if counted.rows_affected() == 0 {
-            let left: Option<f64> = sqlx::query_scalar(
+            let left = sqlx::query_scalar!(
                 "SELECT extract(epoch FROM last_at - clock_timestamp())::float8 \
-                 + least(power(2, least(failures - $2, 30)), $3) FROM login_attempts WHERE key = $1",
+                 + least(power(2, least(failures - $2, 30)), $3) AS \"left!\" FROM login_attempts WHERE key = $1",
+                &count.key[..],
+                count.free,
+                count.longest_wait.as_secs_f64(),
             )
-            .bind(&count.key[..])
-            .bind(count.free)
-            .bind(count.longest_wait.as_secs_f64())
             .fetch_optional(&mut *transaction)
             .await?;
             let left = left.unwrap_or_default().max(0.001);
@@ -62,10 +62,12 @@ pub async fn begin(pool: &PgPool, counts: &[Count]) -> Result<Option<Duration>, 
 /// # Errors
 /// Those of the database.
 pub async fn is_remembered(pool: &PgPool, key: &[u8; 32]) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM login_attempts WHERE key = $1)")
-        .bind(&key[..])
-        .fetch_one(pool)
-        .await
+    sqlx::query_scalar!(
+        "SELECT EXISTS (SELECT 1 FROM login_attempts WHERE key = $1) AS \"exists!\"",
+        &key[..],
+    )
+    .fetch_one(pool)
+    .await
 }
 
 /// What a login that was good does to a count.
@@ -89,20 +91,21 @@ pub async fn settle(
 ) -> Result<(), sqlx::Error> {
     for (key, settlement) in settlements {
         let statement = match settlement {
-            Settlement::Forgive => "DELETE FROM login_attempts WHERE key = $1",
-            Settlement::GiveBack => {
-                "UPDATE login_attempts SET failures = greatest(failures - 1, 0) WHERE key = $1"
+            Settlement::Forgive => {
+                sqlx::query!("DELETE FROM login_attempts WHERE key = $1", &key[..])
             }
+            Settlement::GiveBack => sqlx::query!(
+                "UPDATE login_attempts SET failures = greatest(failures - 1, 0) WHERE key = $1",
+                &key[..],
+            ),
             // Failures are never negative otherwise.
-            Settlement::Remember => {
+            Settlement::Remember => sqlx::query!(
                 "INSERT INTO login_attempts (key, failures, last_at) VALUES ($1, -1, now()) \
-                 ON CONFLICT (key) DO UPDATE SET last_at = now()"
-            }
+                 ON CONFLICT (key) DO UPDATE SET last_at = now()",
+                &key[..],
+            ),
         };
-        sqlx::query(statement)
-            .bind(&key[..])
-            .execute(&mut *connection)
-            .await?;
+        statement.execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -112,7 +115,7 @@ pub async fn settle(
 /// # Errors
 /// Those of the database.
 pub async fn forget_old(pool: &PgPool) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "DELETE FROM login_attempts WHERE last_at < now() - interval '30 days' \
          OR (failures >= 0 AND last_at < now() - interval '1 hour')",
     )

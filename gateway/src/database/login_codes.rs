@@ -13,13 +13,13 @@ pub async fn issue(
     user_id: Uuid,
     challenge: &[u8; 32],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "INSERT INTO login_codes (code_hash, user_id, challenge, expires_at) \
          VALUES ($1, $2, $3, now() + interval '1 minute')",
+        &hash[..],
+        user_id,
+        &challenge[..],
     )
-    .bind(&hash[..])
-    .bind(user_id)
-    .bind(&challenge[..])
     .execute(pool)
     .await?;
     Ok(())
@@ -34,15 +34,15 @@ pub async fn redeem(
     hash: &[u8; 32],
     challenge: &[u8; 32],
 ) -> Result<Option<Uuid>, sqlx::Error> {
-    let found: Option<(Uuid, bool)> = sqlx::query_as(
+    let found = sqlx::query!(
         "DELETE FROM login_codes WHERE code_hash = $1 \
-         RETURNING user_id, expires_at > now() AND challenge = $2",
+         RETURNING user_id, expires_at > now() AND challenge = $2 AS \"is_good!\"",
+        &hash[..],
+        &challenge[..],
     )
-    .bind(&hash[..])
-    .bind(&challenge[..])
     .fetch_optional(connection)
     .await?;
-    Ok(found.and_then(|(user_id, is_good)| is_good.then_some(user_id)))
+    Ok(found.and_then(|found| found.is_good.then_some(found.user_id)))
 }
 
 /// Forgets codes that nobody has collected.
@@ -50,7 +50,7 @@ pub async fn redeem(
 /// # Errors
 /// Those of the database.
 pub async fn forget_expired(pool: &PgPool) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM login_codes WHERE expires_at < now()")
+    sqlx::query!("DELETE FROM login_codes WHERE expires_at < now()")
         .execute(pool)
         .await?;
     Ok(())

@@ -65,6 +65,17 @@ pub async fn connect(url: &SecretString) -> Result<PgPool, Error> {
         .connect_lazy_with(options))
 }
 
+/// Whether the database answers.
+///
+/// # Errors
+/// Those of the database.
+pub async fn ping(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query_scalar!("SELECT 1 AS \"one!\"")
+        .fetch_one(pool)
+        .await
+        .map(drop)
+}
+
 /// Runs on a connection of its own, without the time limits of the pool: a migration may take long, and another gateway
 /// that starts at the same time has to wait for it.
 async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::{self, Action, Actor};
-use super::status::{TaskStatus, status_columns};
+use super::status::{State, TaskStatus, query_status};
 
 /// A task as Kubernetes shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,12 +38,11 @@ pub struct Observation {
 }
 
 /// What is on record of a task, as far as an observation can change it.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
     /// Grows with every change.
     pub revision: i64,
     /// The state.
-    #[sqlx(rename = "state", try_from = "String")]
     pub phase: Phase,
     queue_position: Option<i64>,
     exit_code: Option<i32>,
@@ -134,12 +133,13 @@ pub struct Adopted {
 /// # Errors
 /// Those of the database.
 pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<Recorded>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT revision, state, queue_position, exit_code, reason, message, started_at, finished_at, usage, thread_id, \
-         last_frame, repository, cr_created_at IS NOT NULL AS in_cluster, \
-         cancel_requested_at IS NOT NULL AS cancel_requested FROM tasks WHERE id = $1",
+    sqlx::query_as!(
+        Recorded,
+        "SELECT revision, state AS \"phase: State\", queue_position, exit_code, reason, message, started_at, finished_at, \
+         usage AS \"usage: Json<Value>\", thread_id, last_frame, repository, cr_created_at IS NOT NULL AS \"in_cluster!\", \
+         cancel_requested_at IS NOT NULL AS \"cancel_requested!\" FROM tasks WHERE id = $1",
+        id,
     )
-    .bind(id)
     .fetch_optional(pool)
     .await
 }
@@ -153,27 +153,27 @@ pub async fn write(
     id: Uuid,
     next: &Recorded,
 ) -> Result<Option<TaskStatus>, sqlx::Error> {
-    sqlx::query_as(concat!(
+    query_status!(
         "UPDATE tasks SET state = $3, queue_position = $4, exit_code = $5, reason = $6, message = $7, started_at = $8, \
          finished_at = CASE WHEN $3 IN ('queued', 'running') THEN NULL ELSE COALESCE($9, now()) END, \
          usage = $10, thread_id = $11, last_frame = $12, repository = $13, \
          cr_created_at = COALESCE(cr_created_at, now()), updated_at = now(), revision = revision + 1 \
-         WHERE id = $1 AND revision = $2 RETURNING ",
-        status_columns!()
-    ))
-    .bind(id)
-    .bind(next.revision)
-    .bind(next.phase.as_str())
-    .bind(next.queue_position)
-    .bind(next.exit_code)
-    .bind(next.reason.as_deref())
-    .bind(next.message.as_deref())
-    .bind(next.started_at)
-    .bind(next.finished_at)
-    .bind(&next.usage)
-    .bind(next.thread_id.as_deref())
-    .bind(next.last_frame)
-    .bind(next.repository.as_deref())
+         WHERE id = $1 AND revision = $2 RETURNING",
+        "",
+        id,
+        next.revision,
+        State(next.phase) as State,
+        next.queue_position,
+        next.exit_code,
+        next.reason.as_deref(),
+        next.message.as_deref(),
+        next.started_at,
+        next.finished_at,
+        next.usage.as_ref() as Option<&Json<Value>>,
+        next.thread_id.as_deref(),
+        next.last_frame,
+        next.repository.as_deref(),
+    )
     .fetch_optional(pool)
     .await
 }
@@ -184,20 +184,20 @@ pub async fn write(
 /// Those of the database.
 pub async fn adopt(pool: &PgPool, task: &Adopted) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let done = sqlx::query(
+    let done = sqlx::query!(
         "INSERT INTO tasks (id, name, owner, prompt, cwd, env, model, timeout_seconds, created_at, cr_created_at, \
          resume_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), $10) ON CONFLICT (id) DO NOTHING",
+        task.id,
+        task.name,
+        task.owner,
+        task.prompt,
+        task.cwd.as_deref(),
+        Json(&task.env) as _,
+        task.model.as_deref(),
+        task.timeout_seconds,
+        task.created_at,
+        task.resume_from,
     )
-    .bind(task.id)
-    .bind(&task.name)
-    .bind(&task.owner)
-    .bind(&task.prompt)
-    .bind(task.cwd.as_deref())
-    .bind(Json(&task.env))
-    .bind(task.model.as_deref())
-    .bind(task.timeout_seconds)
-    .bind(task.created_at)
-    .bind(task.resume_from)
     .execute(&mut *transaction)
     .await?;
     if done.rows_affected() == 1 {
@@ -212,11 +212,12 @@ pub async fn adopt(pool: &PgPool, task: &Adopted) -> Result<(), sqlx::Error> {
 /// # Errors
 /// Those of the database.
 pub async fn open_tasks(pool: &PgPool) -> Result<Vec<(Uuid, String)>, sqlx::Error> {
-    sqlx::query_as(
+    let rows = sqlx::query!(
         "SELECT id, name FROM tasks WHERE state IN ('queued', 'running') AND cr_created_at IS NOT NULL",
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
 #[cfg(test)]

@@ -11,13 +11,13 @@ use sqlx::PgPool;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::status::{TaskStatus, status_columns};
+use super::status::{TaskStatus, query_status};
 
 /// For how long a claimed row is left alone. Longer than any call to Kubernetes may take.
 pub const LEASE: Duration = Duration::from_secs(15);
 
 /// A row that is due.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// The id of the task.
     pub id: Uuid,
@@ -50,13 +50,15 @@ pub struct Entry {
 /// # Errors
 /// Those of the database.
 pub async fn claim(pool: &PgPool, limit: i64) -> Result<Vec<Entry>, sqlx::Error> {
-    let mut entries: Vec<Entry> = sqlx::query_as(
+    let mut entries = sqlx::query_as!(
+        Entry,
         "UPDATE tasks SET outbox_at = now() + $2, outbox_attempts = outbox_attempts + 1 \
          WHERE id IN (SELECT id FROM tasks WHERE outbox_at <= now() ORDER BY outbox_at, id LIMIT $1 FOR UPDATE SKIP LOCKED) \
-         RETURNING id, name, owner, prompt, cwd, env, model, timeout_seconds, resume_from, cancel_requested_at, cr_created_at, outbox_attempts",
+         RETURNING id, name, owner, prompt, cwd, env AS \"env: _\", model, timeout_seconds, resume_from, cancel_requested_at, \
+         cr_created_at, outbox_attempts",
+        limit,
+        LEASE as _,
     )
-    .bind(limit)
-    .bind(LEASE)
     .fetch_all(pool)
     .await?;
     // UUIDv7 sorts by time; UPDATE promises no order.
@@ -69,11 +71,11 @@ pub async fn claim(pool: &PgPool, limit: i64) -> Result<Vec<Entry>, sqlx::Error>
 /// # Errors
 /// Those of the database.
 pub async fn settle_created(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error> {
-    let cancel: Option<bool> = sqlx::query_scalar(
+    let cancel = sqlx::query_scalar!(
         "UPDATE tasks SET cr_created_at = COALESCE(cr_created_at, now()), outbox_at = NULL, outbox_attempts = 0 \
-         WHERE id = $1 RETURNING cancel_requested_at IS NOT NULL",
+         WHERE id = $1 RETURNING cancel_requested_at IS NOT NULL AS \"cancel!\"",
+        id,
     )
-    .bind(id)
     .fetch_optional(pool)
     .await?;
     Ok(cancel.unwrap_or(false))
@@ -84,12 +86,12 @@ pub async fn settle_created(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error
 /// # Errors
 /// Those of the database.
 pub async fn settle_canceled(pool: &PgPool, id: Uuid, in_cluster: bool) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "UPDATE tasks SET outbox_at = NULL, outbox_attempts = 0, \
          cr_created_at = CASE WHEN $2 THEN COALESCE(cr_created_at, now()) ELSE cr_created_at END WHERE id = $1",
+        id,
+        in_cluster,
     )
-    .bind(id)
-    .bind(in_cluster)
     .execute(pool)
     .await?;
     Ok(())
@@ -100,11 +102,13 @@ pub async fn settle_canceled(pool: &PgPool, id: Uuid, in_cluster: bool) -> Resul
 /// # Errors
 /// Those of the database.
 pub async fn postpone(pool: &PgPool, id: Uuid, delay: Duration) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE tasks SET outbox_at = now() + $2 WHERE id = $1")
-        .bind(id)
-        .bind(delay)
-        .execute(pool)
-        .await?;
+    sqlx::query!(
+        "UPDATE tasks SET outbox_at = now() + $2 WHERE id = $1",
+        id,
+        delay as _,
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }
 
@@ -118,18 +122,18 @@ pub async fn reject(
     reason: &str,
     message: &str,
 ) -> Result<Option<TaskStatus>, sqlx::Error> {
-    sqlx::query_as(concat!(
+    query_status!(
         "UPDATE tasks SET state = CASE WHEN state = 'queued' THEN 'error' ELSE state END, \
          reason = CASE WHEN state = 'queued' THEN $2 ELSE reason END, \
          message = CASE WHEN state = 'queued' THEN $3 ELSE message END, \
          queue_position = NULL, finished_at = COALESCE(finished_at, now()), updated_at = now(), \
          outbox_at = NULL, revision = revision + 1 \
-         WHERE id = $1 AND cr_created_at IS NULL RETURNING ",
-        status_columns!()
-    ))
-    .bind(id)
-    .bind(reason)
-    .bind(message)
+         WHERE id = $1 AND cr_created_at IS NULL RETURNING",
+        "",
+        id,
+        reason,
+        message,
+    )
     .fetch_optional(pool)
     .await
 }
@@ -139,11 +143,11 @@ pub async fn reject(
 /// # Errors
 /// Those of the database.
 pub async fn repeat_cancel(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+    let done = sqlx::query!(
         "UPDATE tasks SET outbox_at = now() \
          WHERE id = $1 AND cancel_requested_at IS NOT NULL AND outbox_at IS NULL",
+        id,
     )
-    .bind(id)
     .execute(pool)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -154,7 +158,7 @@ pub async fn repeat_cancel(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error>
 /// # Errors
 /// Those of the database.
 pub async fn pending(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT count(*) FROM tasks WHERE outbox_at IS NOT NULL")
+    sqlx::query_scalar!("SELECT count(*) AS \"count!\" FROM tasks WHERE outbox_at IS NOT NULL")
         .fetch_one(pool)
         .await
 }

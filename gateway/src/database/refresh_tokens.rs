@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::audit::{self, Action, Actor};
-use super::users::{User, user_columns};
+use super::users::{User, query_user};
 use crate::auth::secret::{self, RefreshToken};
 
 /// For how long the same token gets the same successor.
@@ -32,15 +32,6 @@ pub enum Exchange {
     Refused,
     /// The token had been used before: somebody has a copy, so everything that descends from the same login is revoked.
     Reused,
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    family: Uuid,
-    expires_at: DateTime<Utc>,
-    used_at: Option<DateTime<Utc>>,
-    revoked_at: Option<DateTime<Utc>>,
-    successor_salt: Option<Vec<u8>>,
 }
 
 /// Stores the first token of a login; answers with the id of the family.
@@ -71,19 +62,18 @@ pub async fn exchange(
     let hash = token.hash();
     let mut transaction = pool.begin().await?;
     // The user is locked before the token, in the same order as by those who end all sessions of a user.
-    let user: Option<User> = sqlx::query_as(concat!(
-        "SELECT ",
-        user_columns!(),
-        " FROM users WHERE id = (SELECT user_id FROM refresh_tokens WHERE token_hash = $1) FOR SHARE"
-    ))
-    .bind(&hash[..])
+    let user = query_user!(
+        "SELECT",
+        "FROM users WHERE id = (SELECT user_id FROM refresh_tokens WHERE token_hash = $1) FOR SHARE",
+        &hash[..],
+    )
     .fetch_optional(&mut *transaction)
     .await?;
-    let row: Option<Row> = sqlx::query_as(
+    let row = sqlx::query!(
         "SELECT family, expires_at, used_at, revoked_at, successor_salt FROM refresh_tokens \
          WHERE token_hash = $1 FOR UPDATE",
+        &hash[..],
     )
-    .bind(&hash[..])
     .fetch_optional(&mut *transaction)
     .await?;
     let (Some(user), Some(row)) = (user.filter(|user| !user.disabled), row) else {
@@ -96,11 +86,11 @@ pub async fn exchange(
         (None, _) => {
             let salt = secret::salt();
             let next = token.successor(&salt);
-            sqlx::query(
+            sqlx::query!(
                 "UPDATE refresh_tokens SET used_at = now(), successor_salt = $2 WHERE token_hash = $1",
+                &hash[..],
+                &salt[..],
             )
-            .bind(&hash[..])
-            .bind(&salt[..])
             .execute(&mut *transaction)
             .await?;
             insert(
@@ -148,17 +138,17 @@ pub async fn revoke(
     connection: &mut PgConnection,
     token: &RefreshToken,
 ) -> Result<Option<(Uuid, String)>, sqlx::Error> {
-    let found: Option<(Uuid, Uuid, String)> = sqlx::query_as(
+    let found = sqlx::query!(
         "SELECT family, users.id, email FROM refresh_tokens JOIN users ON users.id = user_id WHERE token_hash = $1",
+        &token.hash()[..],
     )
-    .bind(&token.hash()[..])
     .fetch_optional(&mut *connection)
     .await?;
-    let Some((family, user_id, email)) = found else {
+    let Some(found) = found else {
         return Ok(None);
     };
-    revoke_family(connection, family).await?;
-    Ok(Some((user_id, email)))
+    revoke_family(connection, found.family).await?;
+    Ok(Some((found.id, found.email)))
 }
 
 /// Revokes all of a user's.
@@ -166,10 +156,10 @@ pub async fn revoke(
 /// # Errors
 /// Those of the database.
 pub async fn revoke_all(connection: &mut PgConnection, user_id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "UPDATE refresh_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL",
+        user_id,
     )
-    .bind(user_id)
     .execute(connection)
     .await?;
     Ok(())
@@ -180,7 +170,7 @@ pub async fn revoke_all(connection: &mut PgConnection, user_id: Uuid) -> Result<
 /// # Errors
 /// Those of the database.
 pub async fn forget_expired(pool: &PgPool) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM refresh_tokens WHERE expires_at < now() - interval '31 days'")
+    sqlx::query!("DELETE FROM refresh_tokens WHERE expires_at < now() - interval '31 days'")
         .execute(pool)
         .await?;
     Ok(())
@@ -190,19 +180,19 @@ async fn is_unused(
     connection: &mut PgConnection,
     token: &RefreshToken,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM refresh_tokens WHERE token_hash = $1 AND used_at IS NULL)",
+    sqlx::query_scalar!(
+        "SELECT EXISTS (SELECT 1 FROM refresh_tokens WHERE token_hash = $1 AND used_at IS NULL) AS \"exists!\"",
+        &token.hash()[..],
     )
-    .bind(&token.hash()[..])
     .fetch_one(connection)
     .await
 }
 
 async fn revoke_family(connection: &mut PgConnection, family: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "UPDATE refresh_tokens SET revoked_at = now() WHERE family = $1 AND revoked_at IS NULL",
+        family,
     )
-    .bind(family)
     .execute(connection)
     .await?;
     Ok(())
@@ -215,12 +205,14 @@ async fn insert(
     hash: &[u8; 32],
     lifetime: Duration,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(&hash[..])
-        .bind(family)
-        .bind(user_id)
-        .bind(Utc::now() + lifetime)
-        .execute(connection)
-        .await?;
+    sqlx::query!(
+        "INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at) VALUES ($1, $2, $3, $4)",
+        &hash[..],
+        family,
+        user_id,
+        Utc::now() + lifetime,
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

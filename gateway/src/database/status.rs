@@ -2,27 +2,69 @@
 
 use chrono::{DateTime, Utc};
 use codex_crds::Phase;
-use sqlx::PgPool;
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef};
+use sqlx::{Decode, Encode, PgPool, Postgres, Type};
 use uuid::Uuid;
 
-/// The columns of [`TaskStatus`], for the statements that answer with one.
-macro_rules! status_columns {
-    () => {
-        "id, revision, state, queue_position, exit_code, reason, message, created_at, started_at, finished_at, \
-         updated_at, last_frame, cancel_requested_at, cr_created_at IS NOT NULL AS in_cluster"
+/// A statement that answers with [`TaskStatus`]: what stands before its columns, what stands after them, and the parameters.
+macro_rules! query_status {
+    ($before:literal, $after:literal, $($parameter:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            $crate::database::status::TaskStatus,
+            $before
+                + " id, revision, state AS \"phase: crate::database::status::State\", queue_position, exit_code, reason, message, \
+                   created_at, started_at, finished_at, updated_at, last_frame, cancel_requested_at, \
+                   cr_created_at IS NOT NULL AS \"in_cluster!\" "
+                + $after,
+            $($parameter),+
+        )
     };
 }
-pub(crate) use status_columns;
+pub(crate) use query_status;
+
+/// A [`Phase`] in a row: its own crate knows nothing of databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State(pub Phase);
+
+impl From<State> for Phase {
+    fn from(State(phase): State) -> Self {
+        phase
+    }
+}
+
+impl Type<Postgres> for State {
+    fn type_info() -> PgTypeInfo {
+        <str as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(info: &PgTypeInfo) -> bool {
+        <str as Type<Postgres>>::compatible(info)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for State {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        let word = <&str as Decode<Postgres>>::decode(value)?;
+        Ok(Self(word.parse()?))
+    }
+}
+
+impl Encode<'_, Postgres> for State {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        <&str as Encode<Postgres>>::encode_by_ref(&self.0.as_str(), buffer)
+    }
+}
 
 /// The state of a task at one revision.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskStatus {
     /// The id of the task.
     pub id: Uuid,
     /// Grows with every change.
     pub revision: i64,
     /// The state.
-    #[sqlx(rename = "state", try_from = "String")]
     pub phase: Phase,
     /// Place in the queue, from 1.
     pub queue_position: Option<i64>,
@@ -67,12 +109,7 @@ impl TaskStatus {
 /// # Errors
 /// Those of the database.
 pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<TaskStatus>, sqlx::Error> {
-    sqlx::query_as(concat!(
-        "SELECT ",
-        status_columns!(),
-        " FROM tasks WHERE id = $1"
-    ))
-    .bind(id)
-    .fetch_optional(pool)
-    .await
+    query_status!("SELECT", "FROM tasks WHERE id = $1", id)
+        .fetch_optional(pool)
+        .await
 }

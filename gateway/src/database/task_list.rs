@@ -3,13 +3,17 @@
 //! Each list is one statement with all filters; those that are not used are NULL. The pool asks for plans that are made for the values at
 //! hand, so such a filter costs nothing, and `tests/api/plans.rs` holds the plans to what the indexes can do.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use codex_crds::Phase;
-use sqlx::PgPool;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::{Map, QueryScalar};
+use sqlx::types::Json;
+use sqlx::{PgPool, Postgres};
 use uuid::Uuid;
 
-use super::status::status_columns;
-use super::tasks::{Scope, TaskRow};
+use super::tasks::{Scope, TaskRow, query_task};
 
 /// How many characters of a prompt a list shows.
 const PREVIEW: i32 = 280;
@@ -40,70 +44,87 @@ pub struct Query {
 /// Up to how many tasks are counted: knowing whether there are ten thousand or a million is not worth reading them all.
 pub const COUNTED: i64 = 10_000;
 
-/// The filters. Parameters: user, state, repository, from, to, pattern, lowest and highest id.
-macro_rules! filter {
-    () => {
+/// What the filters come to.
+struct Filter {
+    user: Option<Uuid>,
+    state: Option<&'static str>,
+    pattern: Option<String>,
+    lowest: Option<Uuid>,
+    highest: Option<Uuid>,
+}
+
+impl Filter {
+    fn of(query: &Query) -> Self {
+        let ids = query.text.as_deref().and_then(ids_beginning_with);
+        Self {
+            user: query.scope.user(),
+            state: query.phase.map(Phase::as_str),
+            pattern: query.text.as_deref().map(like_pattern),
+            lowest: ids.map(|(lowest, _)| lowest),
+            highest: ids.map(|(_, highest)| highest),
+        }
+    }
+}
+
+/// The statement of a page, newest first.
+pub fn page(
+    query: &Query,
+) -> Map<'static, Postgres, impl FnMut(PgRow) -> Result<TaskRow, sqlx::Error> + Send, PgArguments> {
+    let filter = Filter::of(query);
+    query_task!(
+        "left(prompt, $13) AS \"prompt!\", length(prompt) > $13 AS \"prompt_truncated!\", \
+         '{}'::jsonb AS \"env!: Json<BTreeMap<String, String>>\"",
         " FROM tasks WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2) \
          AND ($3::text IS NULL OR repository = $3) \
          AND ($4::timestamptz IS NULL OR created_at >= $4) AND ($5::timestamptz IS NULL OR created_at < $5) \
-         AND ($6::text IS NULL OR prompt ILIKE $6 OR repository ILIKE $6 OR owner ILIKE $6 OR id BETWEEN $7::uuid AND $8::uuid)"
-    };
+         AND ($6::text IS NULL OR prompt ILIKE $6 OR repository ILIKE $6 OR owner ILIKE $6 OR id BETWEEN $7::uuid AND $8::uuid) \
+         AND ($9::timestamptz IS NULL OR (created_at, id) < ($9, $10::uuid)) \
+         ORDER BY created_at DESC, id DESC OFFSET $11 LIMIT $12",
+        filter.user,
+        filter.state,
+        query.repository.as_deref(),
+        query.from,
+        query.to,
+        filter.pattern.as_deref(),
+        filter.lowest,
+        filter.highest,
+        query.after.map(|(at, _)| at),
+        query.after.map(|(_, id)| id),
+        query.offset,
+        query.limit,
+        PREVIEW,
+    )
 }
 
-/// A page, newest first. Further parameters: time and id of the task before, offset, limit, length of a preview.
-pub const PAGE: &str = concat!(
-    "SELECT ",
-    status_columns!(),
-    ", name, owner, left(prompt, $13) AS prompt, length(prompt) > $13 AS prompt_truncated, cwd, repository, \
-     '{}'::jsonb AS env, model, timeout_seconds, usage, thread_id, resume_from",
-    filter!(),
-    " AND ($9::timestamptz IS NULL OR (created_at, id) < ($9, $10::uuid)) \
-     ORDER BY created_at DESC, id DESC OFFSET $11 LIMIT $12"
-);
-
-/// How many there are. A further parameter: where to stop counting. The order makes an index the natural way to read.
-pub const COUNT: &str = concat!(
-    "SELECT count(*) FROM (SELECT 1",
-    filter!(),
-    " ORDER BY created_at DESC, id DESC LIMIT $9) AS counted"
-);
+/// The statement that counts, up to [`COUNTED`]. The order makes an index the natural way to read.
+pub fn count(query: &Query) -> QueryScalar<'static, Postgres, i64, PgArguments> {
+    let filter = Filter::of(query);
+    sqlx::query_scalar!(
+        "SELECT count(*) AS \"count!\" FROM (SELECT 1 \
+         FROM tasks WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2) \
+         AND ($3::text IS NULL OR repository = $3) \
+         AND ($4::timestamptz IS NULL OR created_at >= $4) AND ($5::timestamptz IS NULL OR created_at < $5) \
+         AND ($6::text IS NULL OR prompt ILIKE $6 OR repository ILIKE $6 OR owner ILIKE $6 OR id BETWEEN $7::uuid AND $8::uuid) \
+         ORDER BY created_at DESC, id DESC LIMIT $9) AS counted",
+        filter.user,
+        filter.state,
+        query.repository.as_deref(),
+        query.from,
+        query.to,
+        filter.pattern.as_deref(),
+        filter.lowest,
+        filter.highest,
+        COUNTED,
+    )
+}
 
 /// A part of the tasks, newest first, and how many there are in all, counted up to [`COUNTED`].
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list(pool: &PgPool, query: &Query) -> Result<(Vec<TaskRow>, i64), sqlx::Error> {
-    let pattern = query.text.as_deref().map(like_pattern);
-    let ids = query.text.as_deref().and_then(ids_beginning_with);
-    let phase = query.phase.map(Phase::as_str);
-    let rows = sqlx::query_as(PAGE)
-        .bind(query.scope.user())
-        .bind(phase)
-        .bind(query.repository.as_deref())
-        .bind(query.from)
-        .bind(query.to)
-        .bind(pattern.as_deref())
-        .bind(ids.map(|ids| ids.0))
-        .bind(ids.map(|ids| ids.1))
-        .bind(query.after.map(|after| after.0))
-        .bind(query.after.map(|after| after.1))
-        .bind(query.offset)
-        .bind(query.limit)
-        .bind(PREVIEW)
-        .fetch_all(pool)
-        .await?;
-    let total = sqlx::query_scalar(COUNT)
-        .bind(query.scope.user())
-        .bind(phase)
-        .bind(query.repository.as_deref())
-        .bind(query.from)
-        .bind(query.to)
-        .bind(pattern.as_deref())
-        .bind(ids.map(|ids| ids.0))
-        .bind(ids.map(|ids| ids.1))
-        .bind(COUNTED)
-        .fetch_one(pool)
-        .await?;
+    let rows = page(query).fetch_all(pool).await?;
+    let total = count(query).fetch_one(pool).await?;
     Ok((rows, total))
 }
 

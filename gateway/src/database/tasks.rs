@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::audit::{self, Action, Actor};
-use super::status::{TaskStatus, status_columns};
+use super::status::{TaskStatus, query_status};
 
 /// Tells the locks of submissions from others.
 const SUBMISSIONS: i32 = 0x7461_736b;
@@ -105,34 +105,37 @@ pub async fn accept(
     if limit > 0 {
         // Requests that come at once must not all find the last place free; those of other users do not wait. A statement of its own,
         // because the next one has to see what the one before it has committed.
-        sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2::text))")
-            .bind(SUBMISSIONS)
-            .bind(actor.user_id)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query!(
+            "SELECT pg_advisory_xact_lock($1, hashtext($2::uuid::text))",
+            SUBMISSIONS,
+            actor.user_id,
+        )
+        .execute(&mut *transaction)
+        .await?;
     }
     let id = Uuid::now_v7();
-    let created: Option<TaskStatus> = sqlx::query_as(concat!(
+    let created = query_status!(
         "INSERT INTO tasks (id, name, user_id, owner, prompt, cwd, repository, env, model, timeout_seconds, outbox_at, \
          idempotency_key, request_hash, resume_from) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), $11, $12, $14 \
-         WHERE $13 = 0 OR (SELECT count(*) FROM tasks WHERE user_id = $3 AND state IN ('queued', 'running')) < $13 \
-         ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ",
-        status_columns!()
-    ))
-    .bind(id)
-    .bind(id.to_string())
-    .bind(actor.user_id)
-    .bind(&actor.name)
-    .bind(&task.prompt)
-    .bind(&task.cwd)
-    .bind(&task.repository)
-    .bind(Json(&task.env))
-    .bind(task.model.as_deref())
-    .bind(task.timeout_seconds)
-    .bind(task.idempotency.as_ref().map(|it| it.key.as_str()))
-    .bind(task.idempotency.as_ref().map(|it| it.request_hash.as_slice()))
-    .bind(limit)
-    .bind(task.resume_from)
+         WHERE $13::bigint = 0 \
+         OR (SELECT count(*) FROM tasks WHERE user_id = $3 AND state IN ('queued', 'running')) < $13 \
+         ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING",
+        "",
+        id,
+        id.to_string(),
+        actor.user_id,
+        actor.name,
+        task.prompt,
+        task.cwd,
+        task.repository,
+        Json(&task.env) as _,
+        task.model.as_deref(),
+        task.timeout_seconds,
+        task.idempotency.as_ref().map(|it| it.key.as_str()),
+        task.idempotency.as_ref().map(|it| it.request_hash.as_slice()),
+        limit,
+        task.resume_from,
+    )
     .fetch_optional(&mut *transaction)
     .await?;
     if let Some(created) = created {
@@ -153,28 +156,24 @@ async fn repeated(
     actor: &Actor,
     idempotency: &Idempotency,
 ) -> Result<Accepted, sqlx::Error> {
-    let before: Option<Before> = sqlx::query_as(concat!(
-        "SELECT request_hash = $3 AS is_same, ",
-        status_columns!(),
-        " FROM tasks WHERE user_id = $1 AND idempotency_key = $2"
-    ))
-    .bind(actor.user_id)
-    .bind(&idempotency.key)
-    .bind(&idempotency.request_hash)
-    .fetch_optional(connection)
+    let before = sqlx::query!(
+        "SELECT id, request_hash = $3 AS \"is_same!\" FROM tasks WHERE user_id = $1 AND idempotency_key = $2",
+        actor.user_id,
+        idempotency.key,
+        idempotency.request_hash,
+    )
+    .fetch_optional(&mut *connection)
     .await?;
     Ok(match before {
-        Some(before) if before.is_same => Accepted::Repeated(before.status),
+        Some(before) if before.is_same => {
+            let status = query_status!("SELECT", "FROM tasks WHERE id = $1", before.id)
+                .fetch_one(connection)
+                .await?;
+            Accepted::Repeated(status)
+        }
         Some(_) => Accepted::KeyReused,
         None => Accepted::TooMany,
     })
-}
-
-#[derive(sqlx::FromRow)]
-struct Before {
-    is_same: bool,
-    #[sqlx(flatten)]
-    status: TaskStatus,
 }
 
 /// Forgets up to `limit` idempotency keys that are older than a day; answers with how many.
@@ -182,12 +181,12 @@ struct Before {
 /// # Errors
 /// Those of the database.
 pub async fn forget_idempotency_keys(pool: &PgPool, limit: i64) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query(
+    let done = sqlx::query!(
         "UPDATE tasks SET idempotency_key = NULL, request_hash = NULL WHERE id IN (\
          SELECT id FROM tasks WHERE idempotency_key IS NOT NULL AND created_at < now() - interval '1 day' \
          ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+        limit,
     )
-    .bind(limit)
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
@@ -207,13 +206,12 @@ pub async fn cancel(
     id: Uuid,
 ) -> Result<Canceled, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let present: Option<TaskStatus> = sqlx::query_as(concat!(
-        "SELECT ",
-        status_columns!(),
-        " FROM tasks WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE"
-    ))
-    .bind(id)
-    .bind(scope.user())
+    let present = query_status!(
+        "SELECT",
+        "FROM tasks WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
+        id,
+        scope.user(),
+    )
     .fetch_optional(&mut *transaction)
     .await?;
     let Some(present) = present else {
@@ -225,26 +223,28 @@ pub async fn cancel(
     if present.cancel_requested_at.is_some() {
         return Ok(Canceled::Requested(present));
     }
-    let statement = if present.in_cluster {
-        concat!(
+    let changed = if present.in_cluster {
+        query_status!(
             "UPDATE tasks SET cancel_requested_at = now(), outbox_at = now(), updated_at = now(), \
-             revision = revision + 1 WHERE id = $1 AND $2::text IS NOT NULL RETURNING ",
-            status_columns!()
+             revision = revision + 1 WHERE id = $1 RETURNING",
+            "",
+            id,
         )
+        .fetch_one(&mut *transaction)
+        .await?
     } else {
-        concat!(
+        query_status!(
             "UPDATE tasks SET cancel_requested_at = now(), state = 'canceled', finished_at = now(), queue_position = NULL, \
              reason = $2, message = 'The task was canceled before it started.', \
              outbox_at = CASE WHEN outbox_attempts = 0 THEN NULL ELSE outbox_at END, \
-             updated_at = now(), revision = revision + 1 WHERE id = $1 RETURNING ",
-            status_columns!()
+             updated_at = now(), revision = revision + 1 WHERE id = $1 RETURNING",
+            "",
+            id,
+            reasons::CANCELED,
         )
-    };
-    let changed: TaskStatus = sqlx::query_as(statement)
-        .bind(id)
-        .bind(reasons::CANCELED)
         .fetch_one(&mut *transaction)
-        .await?;
+        .await?
+    };
     audit::record(&mut transaction, actor, Action::TaskCanceled, Some(id)).await?;
     transaction.commit().await?;
     Ok(if changed.phase.is_final() {
@@ -255,10 +255,9 @@ pub async fn cancel(
 }
 
 /// A task, for its owner.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct TaskRow {
     /// The state.
-    #[sqlx(flatten)]
     pub status: TaskStatus,
     /// The name of the `CodexTask`.
     pub name: String,
@@ -286,20 +285,63 @@ pub struct TaskRow {
     pub resume_from: Option<Uuid>,
 }
 
+/// A statement that answers with [`TaskRow`]: the columns that lists have shorter, what stands after all columns, and the parameters.
+macro_rules! query_task {
+    ($columns:literal, $after:literal, $($parameter:expr),+ $(,)?) => {
+        sqlx::query!(
+            "SELECT id, revision, state AS \"phase: crate::database::status::State\", queue_position, exit_code, reason, message, \
+             created_at, started_at, finished_at, updated_at, last_frame, cancel_requested_at, \
+             cr_created_at IS NOT NULL AS \"in_cluster!\", name, owner, cwd, repository, model, timeout_seconds, \
+             usage AS \"usage: sqlx::types::Json<serde_json::Value>\", thread_id, resume_from, "
+                + $columns
+                + $after,
+            $($parameter),+
+        )
+        .map(|row| $crate::database::tasks::TaskRow {
+            status: $crate::database::status::TaskStatus {
+                id: row.id,
+                revision: row.revision,
+                phase: row.phase.into(),
+                queue_position: row.queue_position,
+                exit_code: row.exit_code,
+                reason: row.reason,
+                message: row.message,
+                created_at: row.created_at,
+                started_at: row.started_at,
+                finished_at: row.finished_at,
+                updated_at: row.updated_at,
+                last_frame: row.last_frame,
+                cancel_requested_at: row.cancel_requested_at,
+                in_cluster: row.in_cluster,
+            },
+            name: row.name,
+            owner: row.owner,
+            prompt: row.prompt,
+            prompt_truncated: row.prompt_truncated,
+            cwd: row.cwd,
+            repository: row.repository,
+            env: row.env,
+            model: row.model,
+            timeout_seconds: row.timeout_seconds,
+            usage: row.usage,
+            thread_id: row.thread_id,
+            resume_from: row.resume_from,
+        })
+    };
+}
+pub(super) use query_task;
+
 /// One task.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find(pool: &PgPool, scope: Scope, id: Uuid) -> Result<Option<TaskRow>, sqlx::Error> {
-    sqlx::query_as(concat!(
-        "SELECT ",
-        status_columns!(),
-        ", name, owner, prompt, false AS prompt_truncated, cwd, repository, env, model, timeout_seconds, usage, thread_id, \
-         resume_from \
-         FROM tasks WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)"
-    ))
-    .bind(id)
-    .bind(scope.user())
+    query_task!(
+        "prompt, false AS \"prompt_truncated!\", env AS \"env: Json<BTreeMap<String, String>>\"",
+        " FROM tasks WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)",
+        id,
+        scope.user(),
+    )
     .fetch_optional(pool)
     .await
 }
@@ -309,11 +351,11 @@ pub async fn find(pool: &PgPool, scope: Scope, id: Uuid) -> Result<Option<TaskRo
 /// # Errors
 /// Those of the database.
 pub async fn is_visible(pool: &PgPool, scope: Scope, id: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2))",
+    sqlx::query_scalar!(
+        "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)) AS \"exists!\"",
+        id,
+        scope.user(),
     )
-    .bind(id)
-    .bind(scope.user())
     .fetch_one(pool)
     .await
 }

@@ -42,16 +42,23 @@ impl Role {
     }
 }
 
-/// The columns of [`User`], for the statements that answer with one.
-macro_rules! user_columns {
-    () => {
-        "id, email, password_hash, role, disabled, session_epoch, created_at, last_login_at"
+/// A statement that answers with [`User`]: what stands before its columns, what stands after them, and the parameters.
+macro_rules! query_user {
+    ($before:literal, $after:literal, $($parameter:tt)+) => {
+        sqlx::query_as!(
+            $crate::database::users::User,
+            $before
+                + " id, email, password_hash, role AS \"role: crate::database::users::Role\", disabled, session_epoch, created_at, \
+                   last_login_at "
+                + $after,
+            $($parameter)+
+        )
     };
 }
-pub(crate) use user_columns;
+pub(super) use query_user;
 
 /// A user.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone)]
 pub struct User {
     /// The id.
     pub id: Uuid,
@@ -82,7 +89,6 @@ pub struct NewUser<'a> {
 }
 
 /// Whose access token it is, as the database has it.
-#[derive(sqlx::FromRow)]
 pub struct SessionUser {
     /// The id.
     pub id: Uuid,
@@ -100,14 +106,9 @@ pub async fn find_by_email<'a>(
     executor: impl sqlx::PgExecutor<'a>,
     email: &str,
 ) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query_as(concat!(
-        "SELECT ",
-        user_columns!(),
-        " FROM users WHERE lower(email) = lower($1)"
-    ))
-    .bind(email)
-    .fetch_optional(executor)
-    .await
+    query_user!("SELECT", "FROM users WHERE lower(email) = lower($1)", email)
+        .fetch_optional(executor)
+        .await
 }
 
 /// The user with this id.
@@ -118,14 +119,9 @@ pub async fn find<'a>(
     executor: impl sqlx::PgExecutor<'a>,
     id: Uuid,
 ) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query_as(concat!(
-        "SELECT ",
-        user_columns!(),
-        " FROM users WHERE id = $1"
-    ))
-    .bind(id)
-    .fetch_optional(executor)
-    .await
+    query_user!("SELECT", "FROM users WHERE id = $1", id)
+        .fetch_optional(executor)
+        .await
 }
 
 /// The user of an access token, when the session that the token belongs to is not over.
@@ -138,13 +134,14 @@ pub async fn of_session(
     epoch: i64,
     session: Uuid,
 ) -> Result<Option<SessionUser>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT id, email, role FROM users WHERE id = $1 AND NOT disabled AND session_epoch = $2 \
+    sqlx::query_as!(
+        SessionUser,
+        "SELECT id, email, role AS \"role: Role\" FROM users WHERE id = $1 AND NOT disabled AND session_epoch = $2 \
          AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE family = $3 AND revoked_at IS NOT NULL)",
+        id,
+        epoch,
+        session,
     )
-    .bind(id)
-    .bind(epoch)
-    .bind(session)
     .fetch_optional(pool)
     .await
 }
@@ -159,11 +156,11 @@ pub async fn note_login(
     id: Uuid,
     epoch: i64,
 ) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+    let done = sqlx::query!(
         "UPDATE users SET last_login_at = now() WHERE id = $1 AND NOT disabled AND session_epoch = $2",
+        id,
+        epoch,
     )
-    .bind(id)
-    .bind(epoch)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -173,9 +170,9 @@ pub async fn note_login(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn exist(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users)")
-        .fetch_one(pool)
+pub async fn exist<'a>(executor: impl sqlx::PgExecutor<'a>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!("SELECT EXISTS (SELECT 1 FROM users) AS \"exists!\"")
+        .fetch_one(executor)
         .await
 }
 
@@ -189,14 +186,14 @@ pub async fn create(
     action: Action,
     user: &NewUser<'_>,
 ) -> Result<User, sqlx::Error> {
-    let made: User = sqlx::query_as(concat!(
-        "INSERT INTO users (id, email, password_hash, role) VALUES ($1, $2, $3, $4) RETURNING ",
-        user_columns!()
-    ))
-    .bind(Uuid::now_v7())
-    .bind(user.email)
-    .bind(user.password_hash)
-    .bind(user.role)
+    let made = query_user!(
+        "INSERT INTO users (id, email, password_hash, role) VALUES ($1, $2, $3, $4) RETURNING",
+        "",
+        Uuid::now_v7(),
+        user.email,
+        user.password_hash,
+        user.role as Role,
+    )
     .fetch_one(&mut *connection)
     .await?;
     audit::record_about(connection, actor, action, Target::User(made.id)).await?;
@@ -210,12 +207,10 @@ pub async fn create(
 pub async fn create_first(pool: &PgPool, user: &NewUser<'_>) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     // Several gateways may start at once, and an empty table has no row to lock.
-    sqlx::query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+    sqlx::query!("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
         .execute(&mut *transaction)
         .await?;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users)")
-        .fetch_one(&mut *transaction)
-        .await?;
+    let exists = exist(&mut *transaction).await?;
     if !exists {
         let actor = Actor::system(user.email);
         create(&mut transaction, &actor, Action::UserBootstrapped, user).await?;

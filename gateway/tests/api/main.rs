@@ -17,6 +17,7 @@ mod openapi;
 mod pages;
 mod plans;
 mod program;
+mod queries;
 mod recorder;
 mod support;
 mod tasks_artifacts;

@@ -3,9 +3,12 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use codex_gateway::database;
-use codex_gateway::database::{audit_log, task_list};
-use sqlx::{AssertSqlSafe, PgPool, Row as _};
+use codex_crds::Phase;
+use codex_gateway::database::audit_log::{After, Filter};
+use codex_gateway::database::task_list::Query;
+use codex_gateway::database::tasks::Scope;
+use codex_gateway::database::{self, audit_log, task_list};
+use sqlx::{AssertSqlSafe, Execute, PgPool, Postgres, Row as _};
 use uuid::Uuid;
 
 use crate::support::postgres;
@@ -72,58 +75,12 @@ async fn filled() -> PgPool {
     pool
 }
 
-#[derive(Default)]
-struct Filter<'a> {
-    user: Option<Uuid>,
-    state: Option<&'a str>,
-    repository: Option<&'a str>,
-    from: Option<DateTime<Utc>>,
-    to: Option<DateTime<Utc>>,
-    text: Option<&'a str>,
-    id: Option<Uuid>,
-    after: Option<DateTime<Utc>>,
-}
-
-async fn explain_page(pool: &PgPool, filter: &Filter<'_>) -> String {
-    let query = AssertSqlSafe(format!("EXPLAIN (ANALYZE) {}", task_list::PAGE));
-    let rows = sqlx::query(query)
-        .bind(filter.user)
-        .bind(filter.state)
-        .bind(filter.repository)
-        .bind(filter.from)
-        .bind(filter.to)
-        .bind(filter.text)
-        .bind(filter.id)
-        .bind(filter.id)
-        .bind(filter.after)
-        .bind(filter.after.map(|_| Uuid::max()))
-        .bind(0_i64)
-        .bind(50_i64)
-        .bind(280_i32)
-        .fetch_all(pool)
-        .await;
-    plan(&rows.unwrap())
-}
-
-async fn explain_count(pool: &PgPool, filter: &Filter<'_>) -> String {
-    let query = AssertSqlSafe(format!("EXPLAIN (ANALYZE) {}", task_list::COUNT));
-    let rows = sqlx::query(query)
-        .bind(filter.user)
-        .bind(filter.state)
-        .bind(filter.repository)
-        .bind(filter.from)
-        .bind(filter.to)
-        .bind(filter.text)
-        .bind(filter.id)
-        .bind(filter.id)
-        .bind(task_list::COUNTED)
-        .fetch_all(pool)
-        .await;
-    plan(&rows.unwrap())
-}
-
-fn plan(rows: &[sqlx::postgres::PgRow]) -> String {
-    let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+/// What PostgreSQL makes of a statement as the gateway sends it.
+async fn explain<'q>(pool: &PgPool, mut statement: impl Execute<'q, Postgres>) -> String {
+    let arguments = statement.take_arguments().unwrap().unwrap();
+    let sql = AssertSqlSafe(format!("EXPLAIN (ANALYZE) {}", statement.sql().as_str()));
+    let rows = sqlx::query_with(sql, arguments).fetch_all(pool).await;
+    let lines: Vec<String> = rows.unwrap().iter().map(|row| row.get(0)).collect();
     lines.join("\n")
 }
 
@@ -132,152 +89,79 @@ async fn lists_are_read_from_indexes() {
     let begun = Instant::now();
     let pool = filled().await;
     println!("filled in {:?}", begun.elapsed());
-    let user = Some(USER.parse().unwrap());
+    let user_id: Uuid = USER.parse().unwrap();
+    let user = Scope::User(user_id);
     let time = |text: &str| Some(text.parse::<DateTime<Utc>>().unwrap());
     let middle = time("2026-01-07T00:00:00Z");
-    let id = Some("00000000-0000-7000-8000-000000500000".parse().unwrap());
+    let id: Uuid = "00000000-0000-7000-8000-000000500000".parse().unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let all = || Query {
+        scope: Scope::All,
+        offset: 0,
+        limit: 50,
+        phase: None,
+        repository: None,
+        from: None,
+        to: None,
+        text: None,
+        after: None,
+    };
+    let own = || Query {
+        scope: user,
+        ..all()
+    };
+    let after = middle.map(|at| (at, Uuid::max()));
+    #[rustfmt::skip]
     let cases = [
-        ("all", Filter::default()),
-        (
-            "of a user",
-            Filter {
-                user,
-                ..Filter::default()
-            },
-        ),
-        (
-            "rare state",
-            Filter {
-                state: Some("running"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "usual state",
-            Filter {
-                state: Some("completed"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "state of a user",
-            Filter {
-                user,
-                state: Some("running"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "repository",
-            Filter {
-                repository: Some("repository-7"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "repository of a user",
-            Filter {
-                user,
-                repository: Some("repository-8"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "time",
-            Filter {
-                from: middle,
-                to: time("2026-01-07T01:00:00Z"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "rare text",
-            Filter {
-                text: Some("%number 777777 %"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "text of a user",
-            Filter {
-                user,
-                text: Some("%number 777778 %"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "an id",
-            Filter {
-                text: Some("%00000000-0000-7000-8000-000000500000%"),
-                id,
-                ..Filter::default()
-            },
-        ),
-        (
-            "usual text",
-            Filter {
-                text: Some("%task number%"),
-                ..Filter::default()
-            },
-        ),
-        (
-            "cursor",
-            Filter {
-                after: middle,
-                ..Filter::default()
-            },
-        ),
-        (
-            "cursor of a user",
-            Filter {
-                user,
-                after: middle,
-                ..Filter::default()
-            },
-        ),
+        ("all", all()),
+        ("of a user", own()),
+        ("rare state", Query { phase: Some(Phase::Running), ..all() }),
+        ("usual state", Query { phase: Some(Phase::Completed), ..all() }),
+        ("state of a user", Query { phase: Some(Phase::Running), ..own() }),
+        ("repository", Query { repository: text("repository-7"), ..all() }),
+        ("repository of a user", Query { repository: text("repository-8"), ..own() }),
+        ("time", Query { from: middle, to: time("2026-01-07T01:00:00Z"), ..all() }),
+        ("rare text", Query { text: text("number 777777 "), ..all() }),
+        ("text of a user", Query { text: text("number 777778 "), ..own() }),
+        ("an id", Query { text: Some(id.to_string()), ..all() }),
+        ("usual text", Query { text: text("task number"), ..all() }),
+        ("cursor", Query { after, ..all() }),
+        ("cursor of a user", Query { after, ..own() }),
     ];
-    for (name, filter) in &cases {
-        let page = explain_page(&pool, filter).await;
+    for (name, query) in &cases {
+        let page = explain(&pool, task_list::page(query)).await;
         assert!(!page.contains("Seq Scan"), "{name}: {page}");
-        let count = explain_count(&pool, filter).await;
+        let count = explain(&pool, task_list::count(query)).await;
         assert!(!count.contains("Seq Scan"), "{name}: {count}");
         let time = |plan: &str| plan.lines().last().unwrap_or_default().to_owned();
         println!("{name}: page {}, count {}", time(&page), time(&count));
     }
 
-    let open =
-        "EXPLAIN SELECT count(*) FROM tasks WHERE user_id = $1 AND state IN ('queued', 'running')";
-    let open = plan(&sqlx::query(open).bind(user).fetch_all(&pool).await.unwrap());
+    let open = explain(
+        &pool,
+        sqlx::query(
+            "SELECT count(*) FROM tasks WHERE user_id = $1 AND state IN ('queued', 'running')",
+        )
+        .bind(user_id),
+    )
+    .await;
     assert!(
         open.contains("Index") && !open.contains("Seq Scan"),
         "{open}"
     );
 
-    for (actor, action, task, after) in [
-        (None, None, None, None),
-        (Some("user7@example.test"), None, None, None),
-        (None, Some("act.7"), None, None),
-        (None, None, id, None),
-        (None, None, None, middle),
-    ] {
-        let query = AssertSqlSafe(format!("EXPLAIN {}", audit_log::PAGE));
-        let rows = sqlx::query(query)
-            .bind(actor)
-            .bind(action)
-            .bind(task)
-            .bind(None::<String>)
-            .bind(None::<DateTime<Utc>>)
-            .bind(None::<DateTime<Utc>>)
-            .bind(after)
-            .bind(after.map(|_| i64::MAX))
-            .bind(100_i64)
-            .fetch_all(&pool)
-            .await;
-        let plan = plan(&rows.unwrap());
-        assert!(
-            !plan.contains("Seq Scan"),
-            "{actor:?} {action:?} {task:?}: {plan}"
-        );
+    let after = middle.map(|at| After { at, id: i64::MAX });
+    #[rustfmt::skip]
+    let cases = [
+        (Filter::default(), None),
+        (Filter { actor: text("user7@example.test"), ..Filter::default() }, None),
+        (Filter { action: text("act.7"), ..Filter::default() }, None),
+        (Filter { task_id: Some(id), ..Filter::default() }, None),
+        (Filter::default(), after),
+    ];
+    for (filter, after) in &cases {
+        let plan = explain(&pool, audit_log::page(filter, *after, 100)).await;
+        assert!(!plan.contains("Seq Scan"), "{filter:?} {after:?}: {plan}");
     }
     pool.close().await;
 }

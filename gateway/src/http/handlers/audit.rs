@@ -123,7 +123,7 @@ pub async fn list_audit(
     let limit = bounded("limit", page.limit.unwrap_or(100), 1, MAX_LIMIT)?;
     let cursor = page.cursor.filter(|text| !text.is_empty());
     let after = cursor.map(|text| after(&text)).transpose()?;
-    let rows = audit_log::page(&app.pool, &filter, after, limit).await?;
+    let rows = audit_log::list(&app.pool, &filter, after, limit).await?;
     let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
     let next_cursor = rows.last().filter(|_| is_full).map(cursor_of);
     Ok(Json(AuditPage {
@@ -166,7 +166,7 @@ pub async fn export_audit(
     .await?;
     drop(connection);
     // A filter that the database cannot use fails here, where it can still be told.
-    let first = audit_log::page(&app.pool, &filter, None, CHUNK).await?;
+    let first = audit_log::list(&app.pool, &filter, None, CHUNK).await?;
     let body = Body::from_stream(export(app.pool.clone(), filter, first));
     let headers = [
         (
@@ -204,7 +204,7 @@ fn export(
                     .expect("an entry always serializes into memory");
                 text.push(b'\n');
             }
-            let next = audit_log::page(&pool, &filter, last, CHUNK).await?;
+            let next = audit_log::list(&pool, &filter, last, CHUNK).await?;
             Ok(Some((Bytes::from(text), Some(next))))
         }
     })

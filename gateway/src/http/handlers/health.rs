@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::database::outbox;
+use crate::database::{self, outbox};
 use crate::http::envelope::ApiError;
 use crate::http::request::Quiet;
 use crate::limits::Store;
@@ -65,7 +65,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
         return Err(ApiError::Stopping);
     }
     let (database, kubernetes, counting) = tokio::join!(
-        tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&app.pool)),
+        tokio::time::timeout(PATIENCE, database::ping(&app.pool)),
         tokio::time::timeout(PATIENCE, app.client.apiserver_version()),
         app.limits.probe(),
     );

@@ -4,7 +4,6 @@ pub mod client;
 pub mod faults;
 pub mod forge;
 pub mod oidc;
-pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod raw;
@@ -12,6 +11,8 @@ pub mod redis;
 pub mod world;
 
 use std::time::Duration;
+
+pub use codex_test_postgres as postgres;
 
 /// How long anything may take.
 pub const DEADLINE: Duration = Duration::from_secs(30);

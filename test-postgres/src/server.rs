@@ -1,62 +1,42 @@
-//! A real PostgreSQL: the one of `CODEX_TEST_DATABASE_URL`, or one that lives as long as this test program. Each test gets a database of
-//! its own.
+//! The server process.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::str::FromStr as _;
-use std::sync::OnceLock;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use anyhow::Context as _;
 
 /// PostgreSQL refuses to run as root; this is `nobody` nearly everywhere, and needs no entry in any file.
 const NOBODY: u32 = 65534;
 
-static SERVER: OnceLock<Server> = OnceLock::new();
+/// Starts the server, waits for the end of its own standard input, and cleans up.
+const SCRIPT: &str = r#""$1" -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c max_connections=300 >"$3/log" 2>&1 &
+    read -r _
+    kill -QUIT $!
+    wait
+    rm -rf "$3""#;
 
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     /// Its standard input is the life line: when this process ends, however it ends, the shell reads the end of it.
     _shell: Option<Child>,
 }
 
-/// The URL of a new, empty database.
-pub async fn database() -> String {
-    let server = tokio::task::spawn_blocking(|| SERVER.get_or_init(Server::start))
-        .await
-        .unwrap();
-    let options = PgConnectOptions::from_str(&server.url).unwrap();
-    let mut connection = super::until("PostgreSQL to answer", async || {
-        options.connect().await.ok()
-    })
-    .await;
-    let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-    connection
-        .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-    let (base, query) = server.url.split_once('?').unwrap_or((&server.url, ""));
-    let (base, _) = base.rsplit_once('/').unwrap();
-    format!("{base}/{name}?{query}")
-}
-
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         if let Ok(url) = std::env::var("CODEX_TEST_DATABASE_URL") {
-            return Self { url, _shell: None };
+            return Ok(Self { url, _shell: None });
         }
-        let binaries = binaries().expect(
-            "these tests need PostgreSQL: run `npm ci`, install postgresql, or set CODEX_TEST_DATABASE_URL",
-        );
+        let binaries = binaries().context(
+            "this needs PostgreSQL: run `npm ci`, install postgresql, or set CODEX_TEST_DATABASE_URL",
+        )?;
         let dir = tempfile::Builder::new()
-            .prefix("codex-gateway-pg-")
-            .tempdir()
-            .unwrap()
+            .prefix("codex-test-pg-")
+            .tempdir()?
             .keep();
         if is_root() {
-            std::os::unix::fs::chown(&dir, Some(NOBODY), Some(NOBODY)).unwrap();
+            std::os::unix::fs::chown(&dir, Some(NOBODY), Some(NOBODY))?;
         }
         let data = dir.join("data");
         let initialized = unprivileged(&binaries.join("initdb"))
@@ -70,31 +50,24 @@ impl Server {
             ])
             .arg(&data)
             .current_dir(&dir)
-            .output()
-            .unwrap();
-        assert!(
+            .output()?;
+        anyhow::ensure!(
             initialized.status.success(),
             "initdb failed: {}",
             String::from_utf8_lossy(&initialized.stderr)
         );
-        let script = r#""$1" -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c max_connections=300 >"$3/log" 2>&1 &
-            read -r _
-            kill -QUIT $!
-            wait
-            rm -rf "$3""#;
         let shell = unprivileged(Path::new("/bin/sh"))
-            .args(["-c", script, "postgres"])
+            .args(["-c", SCRIPT, "postgres"])
             .arg(binaries.join("postgres"))
             .args([&data, &dir])
             .current_dir(&dir)
             .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .spawn()?;
         let host = dir.display();
-        Self {
+        Ok(Self {
             url: format!("postgres://postgres@localhost/postgres?host={host}"),
             _shell: Some(shell),
-        }
+        })
     }
 }
 
@@ -125,6 +98,5 @@ fn unprivileged(program: &Path) -> Command {
 }
 
 fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }

@@ -198,6 +198,14 @@ export const t = {
     keep: "Keep tasks for reading offline",
     keepHint: (tasks: number) => `The list and the last ${tasks} tasks that you opened, in this browser, until you sign out.`,
   },
+  notices: {
+    title: (state: string, prompt: string) => `${state}: ${prompt}`,
+    label: "Tell me when a task ends",
+    hint: "A notification of this browser, for tasks that you started or opened here and do not look at.",
+    denied: "This browser does not allow notifications from here. Its settings for this site can change that.",
+    unsupported: "This browser has no notifications for pages that do not come over HTTPS.",
+    offer: "Tell me when it ends",
+  },
   update: {
     offer: "A new version is there.",
     take: "Reload",

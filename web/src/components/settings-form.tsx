@@ -5,6 +5,7 @@ import { MOST_TASKS } from "@/lib/offline/shelf";
 import { useRepositories } from "@/lib/queries";
 import { BUFFER_SIZES, type Theme, changeSettings, useSettings } from "@/lib/settings";
 import { t } from "@/strings";
+import { NotifySwitch } from "./notify";
 import { Switch } from "./ui/switch";
 
 export function SettingsForm() {
@@ -48,6 +49,7 @@ export function SettingsForm() {
         </select>
         <span className="mt-1 block text-sm text-soft">{t.settings.bufferHint}</span>
       </label>
+      <NotifySwitch />
       <Switch label={t.offline.keep} hint={t.offline.keepHint(MOST_TASKS)} isOn={settings.keepOffline} onChange={(keepOffline) => changeSettings({ keepOffline })} />
     </div>
   );

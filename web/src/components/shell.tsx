@@ -8,6 +8,7 @@ import { usePathname } from "next/navigation";
 import { Fragment, type ReactNode, useState, useSyncExternalStore } from "react";
 
 import { onSessionChange, sessionOwner, signOut } from "@/lib/client";
+import { useNotices } from "@/lib/notices/use-notices";
 import { useShelf } from "@/lib/offline/use-shelf";
 import { useServiceWorker } from "@/lib/offline/version";
 import { newQueryClient } from "@/lib/queries";
@@ -22,6 +23,7 @@ export function Shell({ children }: { children: ReactNode }) {
   // The exported page does not know who is signed in, so it shows neither until the browser has looked.
   const owner = useSyncExternalStore<string | null | undefined>(onSessionChange, sessionOwner, () => undefined);
   const isReady = useShelf(queries, owner);
+  useNotices(owner);
   useServiceWorker();
   return (
     // The page's policy forbids style elements that scripts make.

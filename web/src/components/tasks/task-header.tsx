@@ -9,6 +9,7 @@ import type { LiveView } from "@/lib/live/live-task";
 import { useNow } from "@/lib/use-now";
 import { t } from "@/strings";
 import { ConnectionChip } from "../live/connection-chip";
+import { NotifyOffer } from "../notify";
 import { SavedCopy } from "../ui/saved-copy";
 import { StateBadge } from "../ui/state-badge";
 import { CancelButton } from "./cancel-button";
@@ -41,6 +42,7 @@ export function TaskHeader({ task, state, live, savedAt }: { task: Task; state: 
         <ConnectionChip connection={live.connection} />
         <Elapsed task={task} isOver={isOver} savedAt={savedAt} />
         <Tokens task={task} live={live} />
+        {!isOver && <NotifyOffer />}
         {task.repository && <span>{task.repository}</span>}
         {task.model && <span>{task.model}</span>}
         {isOver && task.exit_code !== null && (

@@ -6,6 +6,8 @@ import { useDeferredValue, useEffect, useRef, useState } from "react";
 
 import { ago, firstLine, moment } from "@/lib/format";
 import { type Filter, flat, useTasks } from "@/lib/queries";
+import { EVERY_TASK } from "@/lib/notices/announce";
+import { useLooking } from "@/lib/notices/use-notices";
 import { isAway, useSavedCopy } from "@/lib/offline/use-saved-copy";
 import { t } from "@/strings";
 import { Notice, Problem } from "../ui/notice";
@@ -21,6 +23,7 @@ export function TaskList() {
   const tasks = flat(query.data?.pages);
   const total = query.data?.pages.at(-1)?.total ?? 0;
   const savedAt = useSavedCopy(query);
+  useLooking(EVERY_TASK);
   const isFiltered = filter.status !== "" || filter.q !== "";
   return (
     <section aria-labelledby="tasks-title">

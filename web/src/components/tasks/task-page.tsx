@@ -10,6 +10,9 @@ import { firstLine } from "@/lib/format";
 import type { LiveView } from "@/lib/live/live-task";
 import { useLiveTask } from "@/lib/live/use-live-task";
 import { useTask } from "@/lib/queries";
+import { announce } from "@/lib/notices/announce";
+import { useLooking } from "@/lib/notices/use-notices";
+import { watch } from "@/lib/notices/watched";
 import { isAway, useSavedCopy } from "@/lib/offline/use-saved-copy";
 import { t } from "@/strings";
 import { ChangesPanel } from "../diff/changes-panel";
@@ -60,6 +63,11 @@ function OneTask({ id }: { id: string }) {
 function Loaded({ task, live, savedAt }: { task: Task; live: LiveView; savedAt: number | null }) {
   const state = live.done?.state ?? live.status?.state ?? task.status;
   const [view, setView] = useView();
+  useLooking(task.task_id);
+  useEffect(() => {
+    if (!isFinal(task.status)) watch(task.task_id);
+    else void announce(task);
+  }, [task]);
   return (
     <div className="mx-auto flex min-h-0 w-full max-w-6xl flex-col px-4 pt-3 sm:h-[calc(100dvh-3rem)]">
       <TaskHeader task={task} state={state} live={live} savedAt={live.savedAt ?? savedAt} />

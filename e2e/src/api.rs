@@ -85,6 +85,27 @@ impl Api {
         Ok(self.task(id))
     }
 
+    /// Sends the submission of a task once, under an `Idempotency-Key` where there is one, and answers with what came back.
+    ///
+    /// # Errors
+    /// When no answer comes; whether the task was accepted is not known then.
+    pub async fn try_submit(
+        &self,
+        body: &Value,
+        key: Option<&str>,
+    ) -> reqwest::Result<(StatusCode, Value)> {
+        let mut request = self
+            .http
+            .post(format!("{}/api/tasks", self.base))
+            .bearer_auth(&self.token)
+            .json(body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let response = request.send().await?;
+        Ok((response.status(), response.json().await?))
+    }
+
     /// Submits a prompt to a repository.
     ///
     /// # Errors

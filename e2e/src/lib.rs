@@ -5,6 +5,7 @@
 
 mod api;
 mod events;
+mod link;
 mod record;
 mod redis;
 mod repository;
@@ -19,6 +20,7 @@ mod watcher;
 
 pub use api::{Api, Task};
 pub use events::{Event, EventStream, Transcript};
+pub use link::{Link, Passage};
 pub use record::{LogDigest, Record};
 pub use redis::RedisServer;
 pub use repository::{demo_repository, git};

@@ -7,6 +7,7 @@
 //! - The task is canceled while it is being made: whoever settles the row is told so, and passes it on. If it dies before it
 //!   could, the recorder sees a resource that was not told, and makes the row due again.
 //! - Kubernetes refuses the resource for good: the task ends in `error` with its words. Everything else is tried again for ever.
+//! - Kubernetes is away: rows stay due while one attempt at a time finds out whether it is back ([`Outage`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +16,11 @@ use codex_crds::{CodexTask, reasons};
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::outage::Outage;
 use super::{CallError, call};
 use crate::app::App;
 use crate::database::outbox::{self, Entry};
@@ -32,53 +35,85 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// Works until shutdown, and then ends what it has begun.
 pub async fn run(app: Arc<App>) {
-    let slots = Arc::new(Semaphore::new(PARALLEL));
-    let workers = TaskTracker::new();
+    let dispatcher = Dispatcher {
+        app: Arc::clone(&app),
+        slots: Arc::new(Semaphore::new(PARALLEL)),
+        workers: TaskTracker::new(),
+        outage: Arc::default(),
+    };
     loop {
-        if let Err(error) = drain(&app, &slots, &workers).await {
+        let pause = dispatcher.outage.pause(Instant::now());
+        if pause.is_none()
+            && let Err(error) = dispatcher.drain().await
+        {
             tracing::warn!(%error, "the outbox cannot be read; trying again");
         }
+        let pause = dispatcher.outage.pause(Instant::now());
         tokio::select! {
             () = app.shutdown.cancelled() => break,
-            () = app.outbox.notified() => {}
-            () = tokio::time::sleep(POLL) => {}
+            () = app.outbox.notified(), if pause.is_none() => {}
+            () = tokio::time::sleep(pause.unwrap_or(POLL)) => {}
         }
     }
-    workers.close();
-    workers.wait().await;
+    dispatcher.workers.close();
+    dispatcher.workers.wait().await;
 }
 
-/// Hands everything that is due to workers.
-async fn drain(
-    app: &Arc<App>,
-    slots: &Arc<Semaphore>,
-    workers: &TaskTracker,
-) -> Result<(), sqlx::Error> {
-    while !app.shutdown.is_cancelled() {
-        // Never claim more than can be worked on now: the lease of a claimed row runs.
-        let Ok(first) = Arc::clone(slots).acquire_owned().await else {
-            return Ok(());
-        };
-        let mut permits = vec![first];
-        while let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
-            permits.push(permit);
+struct Dispatcher {
+    app: Arc<App>,
+    slots: Arc<Semaphore>,
+    workers: TaskTracker,
+    outage: Arc<Outage>,
+}
+
+impl Dispatcher {
+    /// Hands everything that is due to workers. While Kubernetes is away, tries with one row.
+    async fn drain(&self) -> Result<(), sqlx::Error> {
+        while !self.app.shutdown.is_cancelled() {
+            if self.outage.is_on() {
+                self.probe().await?;
+                if self.outage.is_on() {
+                    break;
+                }
+            }
+            // Never claim more than can be worked on now: the lease of a claimed row runs.
+            let Ok(first) = Arc::clone(&self.slots).acquire_owned().await else {
+                return Ok(());
+            };
+            if self.outage.is_on() {
+                // What was found out while all workers were busy.
+                break;
+            }
+            let mut permits = vec![first];
+            while let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
+                permits.push(permit);
+            }
+            let wanted = permits.len();
+            let entries = outbox::claim(&self.app.pool, i64::try_from(wanted).unwrap_or(1)).await?;
+            let found = entries.len();
+            for entry in entries {
+                let permit = permits.pop();
+                let (app, outage) = (Arc::clone(&self.app), Arc::clone(&self.outage));
+                self.workers.spawn(async move {
+                    let _permit = permit;
+                    deliver(&app, &outage, &entry).await;
+                });
+            }
+            if found < wanted {
+                break;
+            }
         }
-        let wanted = permits.len();
-        let entries = outbox::claim(&app.pool, i64::try_from(wanted).unwrap_or(1)).await?;
-        let found = entries.len();
-        for entry in entries {
-            let permit = permits.pop();
-            let app = Arc::clone(app);
-            workers.spawn(async move {
-                let _permit = permit;
-                deliver(&app, &entry).await;
-            });
-        }
-        if found < wanted {
-            break;
-        }
+        Ok(())
     }
-    Ok(())
+
+    /// The row that has waited longest finds out whether Kubernetes is back. The next time it is another one, so that none is in the way
+    /// of the rest.
+    async fn probe(&self) -> Result<(), sqlx::Error> {
+        for entry in outbox::claim(&self.app.pool, 1).await? {
+            deliver(&self.app, &self.outage, &entry).await;
+        }
+        Ok(())
+    }
 }
 
 /// What became of one row.
@@ -88,7 +123,8 @@ enum Delivered {
     Rejected(String),
 }
 
-async fn deliver(app: &App, entry: &Entry) {
+async fn deliver(app: &App, outage: &Outage, entry: &Entry) {
+    let begun = Instant::now();
     let tasks: Api<CodexTask> = Api::namespaced(app.client.clone(), &app.settings.namespace);
     // Kubernetes has heard of the task, or it has ended: the only thing left to say is to end.
     let result = if entry.cancel_requested_at.is_some() {
@@ -97,16 +133,46 @@ async fn deliver(app: &App, entry: &Entry) {
         create(&tasks, entry).await
     };
     let settled = match result {
-        Ok(Delivered::Created) => created(app, &tasks, entry).await,
-        Ok(Delivered::CancelPassedOn { in_cluster }) => {
-            outbox::settle_canceled(&app.pool, entry.id, in_cluster).await
+        Ok(delivered) => {
+            if outage.answered() {
+                tracing::info!("Kubernetes is back; tasks that waited are created");
+                app.outbox.notify_one();
+            }
+            settle(app, &tasks, entry, delivered).await
         }
-        Ok(Delivered::Rejected(message)) => rejected(app, entry.id, &message).await,
-        Err(error) => retry(app, entry, &error).await,
+        Err(error) => {
+            let pause = outage_of(&error, outage, begun);
+            postpone(app, entry, &error, pause).await
+        }
     };
     if let Err(error) = settled {
         // The lease runs out, and then the row is due again.
         tracing::warn!(task.id = %entry.id, %error, "the outbox cannot be written");
+    }
+}
+
+/// Whether the row may be tried sooner or later than others that failed as often.
+fn outage_of(error: &CallError, outage: &Outage, begun: Instant) -> Option<Duration> {
+    if error.is_away() {
+        return Some(outage.failed(begun, Instant::now()));
+    }
+    // An answer, if not the one that was hoped for.
+    outage.answered();
+    None
+}
+
+async fn settle(
+    app: &App,
+    tasks: &Api<CodexTask>,
+    entry: &Entry,
+    delivered: Delivered,
+) -> Result<(), sqlx::Error> {
+    match delivered {
+        Delivered::Created => created(app, tasks, entry).await,
+        Delivered::CancelPassedOn { in_cluster } => {
+            outbox::settle_canceled(&app.pool, entry.id, in_cluster).await
+        }
+        Delivered::Rejected(message) => rejected(app, entry.id, &message).await,
     }
 }
 
@@ -143,7 +209,7 @@ async fn created(app: &App, tasks: &Api<CodexTask>, entry: &Entry) -> Result<(),
     }
     match pass_on_cancel(tasks, &entry.name).await {
         Ok(_) => Ok(()),
-        Err(error) => retry(app, entry, &error).await,
+        Err(error) => postpone(app, entry, &error, None).await,
     }
 }
 
@@ -158,9 +224,20 @@ async fn rejected(app: &App, id: Uuid, message: &str) -> Result<(), sqlx::Error>
     Ok(())
 }
 
-async fn retry(app: &App, entry: &Entry, error: &CallError) -> Result<(), sqlx::Error> {
+/// Puts the row back: until the `pause` of everybody is over when Kubernetes is away, else for longer with each attempt.
+async fn postpone(
+    app: &App,
+    entry: &Entry,
+    error: &CallError,
+    pause: Option<Duration>,
+) -> Result<(), sqlx::Error> {
     app.metrics.dispatch_retries.increment();
-    let delay = retry_delay(entry.outbox_attempts);
+    let delay = match pause {
+        // An API server that answers with an error may do so because of this task alone.
+        Some(pause) if error.status().is_some() => pause.max(retry_delay(entry.outbox_attempts)),
+        Some(pause) => pause,
+        None => retry_delay(entry.outbox_attempts),
+    };
     tracing::warn!(
         task.id = %entry.id, attempt = entry.outbox_attempts, delay.ms = delay.as_millis(), %error,
         "Kubernetes cannot be told about a task; trying again"

@@ -4,6 +4,7 @@
 pub mod dispatcher;
 pub mod finalizers;
 pub mod manifest;
+mod outage;
 pub mod recorder;
 pub mod repositories;
 
@@ -71,6 +72,12 @@ impl CallError {
 
     fn is_not_found(&self) -> bool {
         self.status().is_some_and(kube::core::Status::is_not_found)
+    }
+
+    /// Whether nobody could have got an answer: it says nothing about what was asked.
+    fn is_away(&self) -> bool {
+        self.status()
+            .is_none_or(|status| status.code == 429 || status.code >= 500)
     }
 }
 

@@ -42,12 +42,12 @@ async fn accepted_tasks_wait_for_kubernetes() {
                 .await,
         );
     }
-    until("an attempt to fail", async || {
-        let attempts: Option<i32> = sqlx::query_scalar("SELECT max(outbox_attempts) FROM tasks")
+    until("attempts to fail", async || {
+        let attempts: Option<i64> = sqlx::query_scalar("SELECT sum(outbox_attempts) FROM tasks")
             .fetch_one(&world.pool)
             .await
             .unwrap();
-        (attempts > Some(1)).then_some(())
+        (attempts > Some(3)).then_some(())
     })
     .await;
     assert_eq!(admin.task(&ids[0]).await["status"], "queued");

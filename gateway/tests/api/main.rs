@@ -9,6 +9,7 @@ mod auth_access_tokens;
 mod auth_oidc;
 mod auth_refresh;
 mod authorization;
+mod behind_nginx;
 mod dispatcher;
 mod envelope;
 mod health;

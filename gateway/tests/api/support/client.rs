@@ -49,10 +49,16 @@ impl Answer {
 
 impl Client {
     pub fn new(base: &str, token: Option<String>) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self::with(base, token, http)
+    }
+
+    /// A client with connections of its own kind.
+    pub fn with(base: &str, token: Option<String>, http: reqwest::Client) -> Self {
         Self {
             base: base.to_owned(),
             token,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http,
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod faults;
 pub mod forge;
+pub mod nginx;
 pub mod oidc;
 pub mod process;
 pub mod program;

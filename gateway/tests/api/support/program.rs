@@ -67,6 +67,11 @@ impl Program {
         assert!(killed.success());
     }
 
+    /// kill -9.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Waits for the end after [`Self::terminate`].
     pub async fn ended(mut self) {
         let ended = tokio::time::timeout(DEADLINE, self.child.wait()).await;

@@ -51,9 +51,16 @@ impl Redis {
 
     /// A limiter with a connection of its own, as every gateway has one.
     pub fn limiter(&self) -> Arc<RedisLimiter> {
-        let address = format!("redis+unix://{}", self.socket().display());
-        let config = RedisConfig::new(&address.as_str().into(), None).unwrap();
-        Arc::new(RedisLimiter::new(&config).unwrap())
+        Arc::new(RedisLimiter::new(&self.config()).unwrap())
+    }
+
+    /// As `CODEX_LIVE_STORE` and `CODEX_REDIS_URL` take it.
+    pub fn address(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    pub fn config(&self) -> RedisConfig {
+        RedisConfig::new(&self.address().as_str().into(), None).unwrap()
     }
 
     fn socket(&self) -> PathBuf {

@@ -8,6 +8,7 @@ const ERRORS = {
   unavailable: "The identity provider cannot be reached now. Try again later.",
   not_allowed: "You may not use this installation. Ask its administrator.",
   email_unverified: "The identity provider has not verified your email address.",
+  lost: "This sign-in was begun in another browser, or took too long. Sign in again.",
   disabled: "Your account is disabled. Ask an administrator.",
 };
 

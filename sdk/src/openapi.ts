@@ -491,7 +491,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Come back from the identity provider */
+        /**
+         * Come back from the identity provider
+         * @description A sign-in that was not begun in this browser leads to the first page, with `lost`: people see where this ends.
+         */
         get: operations["finish_login"];
         put?: never;
         post?: never;

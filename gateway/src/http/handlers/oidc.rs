@@ -25,6 +25,8 @@ use crate::http::envelope::{ApiError, Envelope};
 use crate::http::extract::{Body, Origin, Parameters};
 use crate::tasks::validate::Invalid;
 
+const NO_PROVIDER: ApiError =
+    ApiError::NotFound("no identity provider is configured; sign in with a password");
 /// How long somebody may take at the provider, in seconds.
 const PATIENCE: u32 = 600;
 
@@ -113,8 +115,10 @@ pub async fn begin_login(
 
 /// `GET /auth/oidc/callback`: the browser comes back from the provider, and goes back to the client.
 ///
+/// A sign-in that was not begun in this browser leads to the first page, with `lost`: people see where this ends.
+///
 /// # Errors
-/// 400 when the sign-in was not begun in this browser, and 404 where no provider is configured.
+/// 404 where no provider is configured.
 #[utoipa::path(
     get,
     path = "/auth/oidc/callback",
@@ -140,10 +144,13 @@ pub async fn finish_login(
         // The browser is not believed that it asked for an address that may be returned to.
         .and_then(|pending| Some((provider.resolve_return(&pending.return_to)?, pending)));
     let Some((return_to, pending)) = pending else {
-        return Err(ApiError::BadRequest(
-            "this sign-in was not begun in this browser, or more than ten minutes ago; sign in again"
-                .to_owned(),
-        ));
+        // Whatever stands in the request is somebody else's, so the way back is not taken from it.
+        let first_page = provider.resolve_return("/").ok_or(NO_PROVIDER)?;
+        app.metrics.logins_refused.increment();
+        tracing::info!(
+            "a sign-in with the identity provider was not begun in this browser, or too long ago"
+        );
+        return Ok(failed(&first_page, "lost", None));
     };
     let forget = cookie(&name, "", 0, provider.is_https());
     let outcome = if query.iss.is_some_and(|issuer| issuer != provider.issuer()) {
@@ -261,9 +268,7 @@ async fn complete(
 }
 
 fn provider(app: &App) -> Result<&Provider, ApiError> {
-    app.oidc.as_ref().ok_or(ApiError::NotFound(
-        "no identity provider is configured; sign in with a password",
-    ))
+    app.oidc.as_ref().ok_or(NO_PROVIDER)
 }
 
 /// The 32 bytes of a SHA-256 in base64url.

@@ -40,22 +40,17 @@ export function useTasks(filter: Filter) {
   return useInfiniteQuery({
     queryKey: keys.list(filter),
     queryFn: ({ pageParam, signal }) =>
-      client().tasks.list({ offset: pageParam, limit: PAGE, status: filter.status || undefined, q: filter.q || undefined }, { signal }),
-    initialPageParam: 0,
-    getNextPageParam: (last: TaskPage) => {
-      const next = last.offset + last.tasks.length;
-      return last.tasks.length > 0 && next < last.total ? next : undefined;
-    },
+      client().tasks.list({ cursor: pageParam, limit: PAGE, status: filter.status || undefined, q: filter.q || undefined }, { signal }),
+    // Each page begins where the one before ended, also when all are read again, so new tasks neither hide nor repeat any.
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last: TaskPage) => last.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state }) => (state.error instanceof AuthenticationError ? false : REFRESH),
+    // Reading again takes a request for each page that is open, so many pages are read less often.
+    refetchInterval: ({ state }) => (state.error instanceof AuthenticationError ? false : REFRESH * Math.max(1, state.data?.pages.length ?? 1)),
   });
 }
 
-/** Pages move when new tasks arrive in between, so a task may be on two of them. */
-export function flat(pages: TaskPage[] | undefined): Task[] {
-  const seen = new Map((pages ?? []).flatMap((page) => page.tasks).map((task) => [task.task_id, task]));
-  return [...seen.values()];
-}
+export const flat = (pages: TaskPage[] | undefined): Task[] => (pages ?? []).flatMap((page) => page.tasks);
 
 export function useTask(id: string) {
   return useQuery({ queryKey: keys.task(id), queryFn: ({ signal }) => client().tasks.get(id, { signal }) });

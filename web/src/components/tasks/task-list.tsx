@@ -4,7 +4,7 @@ import type { Task, TaskState } from "@codex-remote/sdk";
 import Link from "next/link";
 import { useDeferredValue, useEffect, useRef, useState } from "react";
 
-import { ago, firstLine, moment } from "@/lib/format";
+import { ago, count, firstLine, moment } from "@/lib/format";
 import { type Filter, flat, useTasks } from "@/lib/queries";
 import { EVERY_TASK } from "@/lib/notices/announce";
 import { useLooking } from "@/lib/notices/use-notices";
@@ -21,7 +21,7 @@ export function TaskList() {
   const typed = useDeferredValue(filter);
   const query = useTasks(typed);
   const tasks = flat(query.data?.pages);
-  const total = query.data?.pages.at(-1)?.total ?? 0;
+  const last = query.data?.pages.at(-1);
   const savedAt = useSavedCopy(query);
   useLooking(EVERY_TASK);
   const isFiltered = filter.status !== "" || filter.q !== "";
@@ -29,7 +29,7 @@ export function TaskList() {
     <section aria-labelledby="tasks-title">
       <div className="mb-3 flex flex-wrap items-center gap-3">
         <h2 id="tasks-title" className="mr-auto text-lg font-semibold">
-          {t.list.title} {query.data && <span className="text-sm font-normal text-soft">{t.list.total(tasks.length, total)}</span>}
+          {t.list.title} {last && <span className="text-sm font-normal text-soft">{t.list.total(count(tasks.length), count(Math.max(last.total, tasks.length)), Boolean(last.total_is_more))}</span>}
         </h2>
         <input
           className="field sm:w-64"

@@ -1,7 +1,7 @@
 /** Everything on this machine, for tests in TypeScript: the real `codex-remote up` in a folder of its own. `e2e/src/stack.rs` is the same in Rust. */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -25,7 +25,16 @@ export interface StackOptions {
   fakeCodex?: boolean;
   /** The folder with the web client; the one of this checkout when not given, where it was built. */
   webDir?: string;
+  /** Where the gateway listens; on a free port when not given. */
+  listen?: string;
+  /** More variables for `codex-remote up`. */
+  env?: Record<string, string>;
+  /** As if the web client was never built: the gateway serves its built-in page. */
+  withoutWeb?: boolean;
 }
+
+/** What `up` wants beside itself. */
+const PARTS = ["codex-remote", "codex-local-cluster", "codex-pod-proxy", "codex-demo-model", "codex-operator", "codex-gateway", "codex-runner"];
 
 export class Stack {
   readonly dir: string;
@@ -44,7 +53,7 @@ export class Stack {
   static async start(options: StackOptions = {}): Promise<Stack> {
     const stack = new Stack(options);
     try {
-      await stack.#launch("127.0.0.1:0");
+      await stack.#launch(options.listen ?? "127.0.0.1:0");
     } catch (error) {
       await stack.stop();
       throw error;
@@ -95,15 +104,31 @@ export class Stack {
     else rmSync(this.dir, { recursive: true, force: true });
   }
 
+  /** The programs, in a folder that no web client is above of. */
+  #moved(): string {
+    const folder = join(this.dir, "bin");
+    mkdirSync(folder);
+    for (const name of PARTS) {
+      const [from, to] = [join(programs, name), join(folder, name)];
+      try {
+        linkSync(from, to);
+      } catch {
+        // Another file system.
+        copyFileSync(from, to);
+      }
+    }
+    return folder;
+  }
+
   async #launch(listen: string): Promise<void> {
-    const program = join(programs, "codex-remote");
+    const program = join(this.#options.withoutWeb ? this.#moved() : programs, "codex-remote");
     if (!existsSync(program)) throw new Error(`${program} is missing; run make build`);
     const fake = this.#options.fakeCodex ? ["--codex-bin", join(programs, "fake-codex")] : [];
     const given = ["up", "--json", "--demo-model", "--listen", listen, "--data", this.data, "--repository", join(this.dir, "demo")];
     const webDir = this.#options.webDir ?? join(root, "web/out");
-    const web = existsSync(webDir) ? ["--web-dir", webDir] : [];
+    const web = existsSync(webDir) && !this.#options.withoutWeb ? ["--web-dir", webDir] : [];
     const args = [...given, "--node-modules", join(root, "node_modules"), ...web, ...fake, ...(this.#options.arguments ?? [])];
-    const env = { ...process.env };
+    const env: NodeJS.ProcessEnv = { ...process.env, ...this.#options.env };
     delete env["CODEX_API_KEY"];
     delete env["OPENAI_API_KEY"];
     const log = openSync(join(this.dir, "up.log"), "a");

@@ -12,6 +12,7 @@ import { useNotices } from "@/lib/notices/use-notices";
 import { useShelf } from "@/lib/offline/use-shelf";
 import { useServiceWorker } from "@/lib/offline/version";
 import { newQueryClient } from "@/lib/queries";
+import { useArrival } from "@/lib/sso";
 import { useOnline } from "@/lib/use-online";
 import { t } from "@/strings";
 import { SignIn } from "./sign-in";
@@ -25,6 +26,8 @@ export function Shell({ children }: { children: ReactNode }) {
   const isReady = useShelf(queries, owner);
   useNotices(owner);
   useServiceWorker();
+  // Also where another tab has signed in meanwhile: the answer of the provider must not stay in the address.
+  useArrival();
   return (
     // The page's policy forbids style elements that scripts make.
     <CSPProvider disableStyleElements>

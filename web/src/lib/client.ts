@@ -52,6 +52,12 @@ export async function signIn(email: string, password: string): Promise<void> {
   tell();
 }
 
+/** With what a sign-in at the identity provider has left. */
+export async function signInWithCode(code: string, verifier: string): Promise<void> {
+  await client().loginWithCode(code, verifier, { maxRetries: 0 });
+  tell();
+}
+
 /** The session is over here at once; the gateway is told if it can be reached. */
 export async function signOut(): Promise<void> {
   const told = client().logout({ maxRetries: 1, timeout: 5_000 });

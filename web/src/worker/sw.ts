@@ -32,7 +32,8 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(
     (async () => {
       await forgetOthers();
-      await self.registration.navigationPreload?.enable();
+      // With it the browser asks twice for each page that the worker leaves to it, and the last step of a sign-in is good for one request.
+      await self.registration.navigationPreload?.disable();
       await self.clients.claim();
     })(),
   );
@@ -87,7 +88,7 @@ async function fixedFile(request: Request): Promise<Response> {
 
 /** The gateway's own page, which is the one that fits the gateway; without it, that of the shell. */
 async function page(event: FetchEvent, path: string): Promise<Response> {
-  const fromGateway = (async () => ((await event.preloadResponse) as Response | undefined) ?? fetch(event.request))();
+  const fromGateway = fetch(event.request);
   const late = new Promise<null>((done) => setTimeout(() => done(null), PATIENCE));
   try {
     const response = await Promise.race([fromGateway, late]);

@@ -58,6 +58,12 @@ e2e: build test-tools ## Run only the end-to-end scenarios
 test-tools: ## Install what the tests need beyond `make deps` (kubectl, a browser)
 	scripts/install-test-tools
 
+.PHONY: chart-test
+chart-test: ## Test the Helm chart (needs Go; the first time builds Helm and the API server's validation, some minutes)
+	scripts/install-chart-tools
+	cd charts/tests && go test -count=1 ./...
+	charts/tests/lint
+
 .PHONY: bench
 bench: build ## Measure submit -> first frame against the bare start of codex
 	$(CARGO) run --locked -p codex-e2e --bin bench-start
@@ -80,6 +86,7 @@ fmt: ## Format the code
 generate: node_modules/.workspaces ## Write the generated files again
 	$(CARGO) run --locked -q -p codex-test-postgres --bin prepare-queries
 	$(CARGO) run --locked -q -p codex-crds --bin crdgen > crds/generated/crds.yaml
+	cp crds/generated/crds.yaml charts/codex-remote-runner/files/crds.yaml
 	$(CARGO) run --locked -q -p codex-gateway --bin gateway-openapi > gateway/openapi.json
 	npm run generate -w sdk
 

@@ -73,6 +73,10 @@ bench-streams: ## Measure streams next to their peers and limits (20 minutes, a 
 	scripts/install-bench-peers
 	$(CARGO) run --locked --release -p codex-bench -- streams
 
+.PHONY: bench-web
+bench-web: build web test-tools ## Measure the web client in Chromium next to limits (10 minutes, a machine without other work); writes bench/results/web.md
+	npm run measure -w e2e/browser
+
 .PHONY: lint
 lint: ## Formatting, clippy with warnings denied
 	$(CARGO) fmt --all --check

@@ -1,7 +1,7 @@
 "use client";
 
 import { type Virtualizer, useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { count } from "@/lib/format";
 import type { LiveView } from "@/lib/live/live-task";
@@ -16,6 +16,7 @@ import { TerminalTools } from "./terminal-tools";
 
 /** The height of a line, in pixels; with broken lines it is only where the measuring begins. */
 const LINE = 20;
+const estimateSize = () => LINE;
 
 export function TerminalPanel({ id, live }: { id: string; live: LiveView }) {
   const { wrap } = useSettings();
@@ -23,11 +24,12 @@ export function TerminalPanel({ id, live }: { id: string; live: LiveView }) {
   const linked = useHash("L");
   const { dropped, shown, version, isPaused, pause } = usePausable(live);
   const { isFollowing, follow } = useFollow(scroll, version, linked === null && live.done === null);
+  // With new functions the list would go through all lines again each time that it is drawn.
   const virtual = useVirtualizer({
     count: shown,
     getScrollElement: () => scroll.current,
-    estimateSize: () => LINE,
-    getItemKey: (index) => index + dropped,
+    estimateSize,
+    getItemKey: useCallback((index: number) => index + dropped, [dropped]),
     overscan: 20,
   });
   const { needle, setNeedle, hits, at, setAt } = useSearch(live.terminal.lines, dropped, live.version);

@@ -2,7 +2,7 @@
 
 import { type TaskState, isFinal } from "@codex-remote/sdk";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useRef, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 
 import { count } from "@/lib/format";
 import type { LiveView } from "@/lib/live/live-task";
@@ -14,6 +14,7 @@ import { TimelineRow } from "./timeline-row";
 
 /** What a row is taken for before it has been drawn, in pixels. */
 const ROW = 72;
+const estimateSize = () => ROW;
 
 export function TimelinePanel({ live, state }: { live: LiveView; state: TaskState }) {
   const scroll = useRef<HTMLDivElement>(null);
@@ -22,8 +23,8 @@ export function TimelinePanel({ live, state }: { live: LiveView; state: TaskStat
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroll.current,
-    estimateSize: () => ROW,
-    getItemKey: (index) => rows[index]?.id ?? index,
+    estimateSize,
+    getItemKey: useCallback((index: number) => rows[index]?.id ?? index, [rows]),
     overscan: 6,
   });
   const { isFollowing, follow } = useFollow(scroll, live.version, linked === null && !isFinal(state));

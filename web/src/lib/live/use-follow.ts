@@ -2,6 +2,7 @@ import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useSta
 
 /** This close to the end counts as the end, in pixels. */
 const NEAR = 48;
+const SCROLL = { passive: true, capture: true };
 
 /**
  * Keeps a scrolled element at its end while things are added, until the reader scrolls up; at the end again, it goes on. `version` changes
@@ -39,10 +40,11 @@ export function useFollow(element: RefObject<HTMLElement | null>, version: unkno
     };
     // Rows that turn out to be taller than they were taken for.
     const grown = new ResizeObserver(() => wanted.current && toEnd());
-    current.addEventListener("scroll", onScroll, { passive: true });
+    // Before the list draws other rows: after that, asking where the element stands would have the browser lay it out at once.
+    current.addEventListener("scroll", onScroll, SCROLL);
     for (const child of [current, ...current.children]) grown.observe(child);
     return () => {
-      current.removeEventListener("scroll", onScroll);
+      current.removeEventListener("scroll", onScroll, SCROLL);
       grown.disconnect();
     };
   }, [element, follow, toEnd]);

@@ -225,6 +225,54 @@ export const t = {
     unsupported: "This browser has no notifications for pages that do not come over HTTPS.",
     offer: "Tell me when it ends",
   },
+  keys: {
+    title: "Keyboard shortcuts",
+    label: "Keyboard shortcuts",
+    hint: "Single keys, outside of fields. Off, only the keys of the browser work.",
+    settingHint: "Single keys, outside of fields; ? lists them.",
+    groups: [
+      {
+        name: "Everywhere",
+        keys: [
+          ["?", "this list"],
+          ["/", "search in the page"],
+          ["Esc", "leave the field"],
+          ["g t", "tasks"],
+          ["g s", "settings"],
+        ],
+      },
+      {
+        name: "Tasks",
+        keys: [
+          ["n", "write a new task"],
+          ["Ctrl Enter", "start it"],
+          ["j", "next task"],
+          ["k", "task before"],
+          ["Enter", "open it"],
+        ],
+      },
+      {
+        name: "A task",
+        keys: [
+          ["1", "timeline"],
+          ["2", "terminal"],
+          ["3", "changes"],
+          ["4", "details"],
+          ["e", "next error"],
+          ["f", "follow the end"],
+        ],
+      },
+      {
+        name: "Timeline and terminal",
+        keys: [
+          ["j", "next entry of the timeline"],
+          ["k", "entry before"],
+          ["w", "wrap the lines of the terminal"],
+          ["p", "pause the terminal, or go on"],
+        ],
+      },
+    ],
+  },
   update: {
     offer: "A new version is there.",
     take: "Reload",

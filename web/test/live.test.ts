@@ -2,6 +2,7 @@
 import type { CodexEvent, TaskEvent } from "@codex-remote/sdk";
 import { describe, expect, test } from "vitest";
 
+import { findRows, textOf } from "../src/lib/live/row-text";
 import { Timeline, isProblem } from "../src/lib/live/rows";
 import { Search } from "../src/lib/live/search";
 import { Terminal, plainCommand } from "../src/lib/live/terminal";
@@ -60,6 +61,26 @@ describe("the timeline", () => {
   });
 });
 
+describe("a search in the timeline", () => {
+  test("finds what rows say, in any case, also what was added to a row", () => {
+    const timeline = new Timeline();
+    timeline.add(command("item.started"));
+    timeline.add(item({ type: "item.completed", item: { id: "item_1", type: "agent_message", text: "All Tests pass" } }));
+    timeline.add(log("one"));
+    expect(findRows(timeline.rows, "TEST")).toEqual([0, 1]);
+    expect(findRows(timeline.rows, "two")).toEqual([]);
+    timeline.add(log("two"));
+    timeline.add(command("item.completed", "two tests\n", 0));
+    expect(findRows(timeline.rows, "two")).toEqual([0, 2]);
+    expect(findRows(timeline.rows, "")).toEqual([]);
+  });
+
+  test("what is copied of a row reads like a terminal", () => {
+    const { timeline } = both([command("item.completed", "ok\n", 0), log("a"), log("b")]);
+    expect(timeline.rows.map(textOf)).toEqual(["$ make test\nok\n", "a\nb"]);
+  });
+});
+
 describe("the terminal", () => {
   test("reads like one", () => {
     const { text } = both([
@@ -88,6 +109,12 @@ describe("the terminal", () => {
     expect(plainCommand("bash -lc ls")).toBe("ls");
     expect(plainCommand(`/bin/sh -c "a 'b'"`)).toBe("a 'b'");
     expect(plainCommand("cargo test")).toBe("cargo test");
+    // Codex quotes each part in the way that suits it.
+    expect(plainCommand(`/bin/bash -lc "printf 'a%.0s' "'$(seq 1 9); echo'`)).toBe("printf 'a%.0s' $(seq 1 9); echo");
+    expect(plainCommand(`bash -lc 'it'"'"'s \\n'`)).toBe("it's \\n");
+    expect(plainCommand(`bash -lc "say \\"hi\\" \\$HOME"`)).toBe('say "hi" $HOME');
+    expect(plainCommand("bash -lc make test")).toBe("make test");
+    expect(plainCommand("bash -lc 'never closed")).toBe("'never closed");
   });
 });
 

@@ -49,6 +49,7 @@ export function SettingsForm() {
         </select>
         <span className="mt-1 block text-sm text-soft">{t.settings.bufferHint}</span>
       </label>
+      <Switch label={t.keys.label} hint={t.keys.settingHint} isOn={settings.shortcuts} onChange={(shortcuts) => changeSettings({ shortcuts })} />
       <NotifySwitch />
       <Switch label={t.offline.keep} hint={t.offline.keepHint(MOST_TASKS)} isOn={settings.keepOffline} onChange={(keepOffline) => changeSettings({ keepOffline })} />
     </div>

@@ -15,6 +15,7 @@ import { newQueryClient } from "@/lib/queries";
 import { useArrival } from "@/lib/sso";
 import { useOnline } from "@/lib/use-online";
 import { t } from "@/strings";
+import { ShortcutsHelp } from "./shortcuts-help";
 import { SignIn } from "./sign-in";
 import { UpdateOffer } from "./update-offer";
 
@@ -66,6 +67,7 @@ function Bar() {
           <Tab href="/">{t.nav.tasks}</Tab>
           <Tab href="/settings/">{t.nav.settings}</Tab>
         </nav>
+        <ShortcutsHelp />
         <button className="button button-quiet max-sm:px-2" type="button" onClick={() => void signOut()}>
           {t.nav.signOut}
         </button>

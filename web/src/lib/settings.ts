@@ -18,6 +18,8 @@ export interface Settings {
   notify: boolean;
   /** Whether the last tasks are kept in this browser, so that they can be read without a network. */
   keepOffline: boolean;
+  /** Whether single keys do something; some people's speech input types them by accident. */
+  shortcuts: boolean;
 }
 
 export const BUFFER_SIZES = [10_000, 50_000, 200_000, 1_000_000];
@@ -31,6 +33,7 @@ export const defaults: Settings = {
   wrap: false,
   notify: false,
   keepOffline: true,
+  shortcuts: true,
 };
 
 const KEY = "codex-remote.settings";

@@ -9,6 +9,7 @@ import { Search } from "@/lib/live/search";
 import type { Line } from "@/lib/live/terminal";
 import { useFollow } from "@/lib/live/use-follow";
 import { changeSettings, useSettings } from "@/lib/settings";
+import { useShortcuts } from "@/lib/shortcuts";
 import { useHash } from "@/lib/use-hash";
 import { t } from "@/strings";
 import { TerminalLine } from "./terminal-line";
@@ -57,6 +58,12 @@ export function TerminalPanel({ id, live }: { id: string; live: LiveView }) {
     go(index + dropped);
   };
   useArrival(linked, shown + dropped, (number) => go(number - 1));
+  useShortcuts({
+    e: nextProblem,
+    f: () => follow(true),
+    w: () => changeSettings({ wrap: !wrap }),
+    p: () => live.done === null && pause(!isPaused),
+  });
   const current = at >= 0 ? hits[at] : undefined;
 
   return (

@@ -1,12 +1,13 @@
 "use client";
 
-import { type KeyboardEvent, useState } from "react";
+import { useState } from "react";
 
 import { client } from "@/lib/client";
 import { download } from "@/lib/download";
 import { t } from "@/strings";
 import { CopyButton } from "../ui/copy-button";
 import { Problem } from "../ui/notice";
+import { SearchField } from "./search-field";
 
 interface Props {
   id: string;
@@ -25,11 +26,6 @@ interface Props {
 
 export function TerminalTools({ id, needle, onNeedle, matches, onMatch, onProblem, isPaused, onPause, canPause, isWrapped, onWrap, text }: Props) {
   const [error, setError] = useState<Error | null>(null);
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault();
-    onMatch(event.shiftKey ? -1 : 1);
-  };
   const save = () => {
     setError(null);
     client()
@@ -38,28 +34,7 @@ export function TerminalTools({ id, needle, onNeedle, matches, onMatch, onProble
   };
   return (
     <div className="flex flex-wrap items-center gap-2 py-2 text-sm">
-      <input
-        className="field max-w-56"
-        type="search"
-        aria-label={t.log.search}
-        placeholder={t.log.search}
-        value={needle}
-        onChange={(event) => onNeedle(event.target.value)}
-        onKeyDown={onKeyDown}
-      />
-      {needle && (
-        <>
-          <span role="status" className="text-soft">
-            {t.log.matches(matches.at, matches.of)}
-          </span>
-          <button className="button" type="button" aria-label={t.log.previous} onClick={() => onMatch(-1)} disabled={matches.of === 0}>
-            ↑
-          </button>
-          <button className="button" type="button" aria-label={t.log.next} onClick={() => onMatch(1)} disabled={matches.of === 0}>
-            ↓
-          </button>
-        </>
-      )}
+      <SearchField needle={needle} onNeedle={onNeedle} matches={matches} onMatch={onMatch} />
       <span className="mr-auto" />
       {canPause && (
         <button className="button" type="button" aria-pressed={isPaused} onClick={() => onPause(!isPaused)}>

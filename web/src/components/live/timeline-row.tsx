@@ -4,8 +4,10 @@ import clsx from "clsx";
 import { type ReactNode, memo } from "react";
 
 import { clockTime, count } from "@/lib/format";
+import { textOf } from "@/lib/live/row-text";
 import { type Row, isProblem } from "@/lib/live/rows";
 import { t } from "@/strings";
+import { CopyButton } from "../ui/copy-button";
 import { Item, itemName } from "./items";
 import { OutputLines } from "./output-lines";
 
@@ -16,7 +18,8 @@ export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: R
       <header className="mb-1 flex items-center gap-2 text-xs text-soft">
         <h3 className={clsx("font-semibold", isProblem(row) && "text-bad")}>{nameOf(row)}</h3>
         {row.kind === "item" && row.isOpen && <span className="breathing text-busy">{t.log.running}</span>}
-        <a className="ml-auto font-mono hover:underline" href={`#f${row.id}`} title={t.log.link}>
+        <CopyButton text={() => textOf(row)} className="ml-auto rounded px-1 hover:bg-sunken hover:text-text" />
+        <a className="font-mono hover:underline" href={`#f${row.id}`} title={t.log.link}>
           #{row.id}
         </a>
         <time className="font-mono" dateTime={row.ts}>

@@ -9,6 +9,7 @@ import { type Filter, flat, useTasks } from "@/lib/queries";
 import { EVERY_TASK } from "@/lib/notices/announce";
 import { useLooking } from "@/lib/notices/use-notices";
 import { isAway, useSavedCopy } from "@/lib/offline/use-saved-copy";
+import { useShortcuts } from "@/lib/shortcuts";
 import { t } from "@/strings";
 import { Notice, Problem } from "../ui/notice";
 import { SavedCopy } from "../ui/saved-copy";
@@ -24,6 +25,8 @@ export function TaskList() {
   const last = query.data?.pages.at(-1);
   const savedAt = useSavedCopy(query);
   useLooking(EVERY_TASK);
+  const entries = useRef<HTMLUListElement>(null);
+  useShortcuts({ j: () => focusEntry(entries.current, 1), k: () => focusEntry(entries.current, -1), n: focusPrompt });
   const isFiltered = filter.status !== "" || filter.q !== "";
   return (
     <section aria-labelledby="tasks-title">
@@ -69,7 +72,7 @@ export function TaskList() {
         </Notice>
       )}
       {tasks.length > 0 && (
-        <ul className="card divide-y divide-line">
+        <ul ref={entries} className="card divide-y divide-line">
           {tasks.map((task) => (
             <Entry key={task.task_id} task={task} />
           ))}
@@ -79,6 +82,15 @@ export function TaskList() {
     </section>
   );
 }
+
+/** Moves on from the entry that has the focus, or begins with the first one. */
+function focusEntry(list: HTMLUListElement | null, step: 1 | -1): void {
+  const links = [...(list?.querySelectorAll("a") ?? [])];
+  const at = links.findIndex((link) => link === document.activeElement);
+  links[at < 0 ? 0 : at + step]?.focus();
+}
+
+const focusPrompt = () => document.querySelector<HTMLTextAreaElement>("main form textarea")?.focus();
 
 function Entry({ task }: { task: Task }) {
   return (

@@ -14,6 +14,7 @@ import { announce } from "@/lib/notices/announce";
 import { useLooking } from "@/lib/notices/use-notices";
 import { watch } from "@/lib/notices/watched";
 import { isAway, useSavedCopy } from "@/lib/offline/use-saved-copy";
+import { useShortcuts } from "@/lib/shortcuts";
 import { t } from "@/strings";
 import { ChangesPanel } from "../diff/changes-panel";
 import { TerminalPanel } from "../live/terminal-panel";
@@ -64,6 +65,7 @@ function Loaded({ task, live, savedAt }: { task: Task; live: LiveView; savedAt: 
   const state = live.done?.state ?? live.status?.state ?? task.status;
   const [view, setView] = useView();
   useLooking(task.task_id);
+  useShortcuts(Object.fromEntries(views.map((name, index) => [String(index + 1), () => setView(name)])));
   useEffect(() => {
     if (!isFinal(task.status)) watch(task.task_id);
     else void announce(task);

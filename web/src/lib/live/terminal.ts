@@ -101,7 +101,21 @@ function overwritten(line: string): string {
 
 /** Codex runs commands through a shell; what is inside is what people want to read. */
 export function plainCommand(command: string): string {
-  const match = /^(?:\/\S*\/)?(?:ba|z|da)?sh -l?c (['"]?)([\s\S]*)\1$/.exec(command);
-  if (!match?.[2]) return command;
-  return match[1] === "'" ? match[2].replaceAll(`'"'"'`, "'").replaceAll(`'\\''`, "'") : match[2];
+  const match = /^(?:\/\S*\/)?(?:ba|z|da)?sh -l?c ([\s\S]+)$/.exec(command);
+  return match?.[1] ? (wordOf(match[1]) ?? match[1]) : command;
+}
+
+/** What a shell makes of one word: quotes of either kind are taken off, also where several parts stand together. `null` where it is more than one. */
+function wordOf(text: string): string | null {
+  let word = "";
+  let quote = "";
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]!;
+    const next = text[at + 1];
+    if (quote ? char === quote : char === "'" || char === '"') quote = quote ? "" : char;
+    else if (char === "\\" && next !== undefined && (quote ? quote === '"' && '"\\$`'.includes(next) : true)) word += text[++at];
+    else if (!quote && /\s/.test(char)) return null;
+    else word += char;
+  }
+  return quote ? null : word;
 }

@@ -670,13 +670,17 @@ export interface components {
             actor: string;
             /** Format: date-time */
             at: string;
+            /** @description With what: `session:<id>` or `api_token:<id>`. A login names the session that it began. */
+            credential: string | null;
+            /** @description What the API token was called then. */
+            credential_name: string | null;
             /** Format: int64 */
             id: number;
             /** @description The address that the request came from. */
             ip: string | null;
             /** @description The id of the request, as in the log of the gateway. */
             request_id: string | null;
-            /** @description `task:<id>`, `user:<id>` or `api_token:<id>`. */
+            /** @description `task:<id>`, `user:<id>`, `api_token:<id>` or `session:<id>`. */
             target: string | null;
             /**
              * Format: uuid
@@ -1298,8 +1302,10 @@ export interface operations {
                 actor?: string;
                 /** @description Only this action, for example `task.create`. */
                 action?: string;
-                /** @description Only what was done to this: `task:<id>`, `user:<id>` or `api_token:<id>`. */
+                /** @description Only what was done to this: `task:<id>`, `user:<id>`, `api_token:<id>` or `session:<id>`. */
                 target?: string;
+                /** @description Only what was done with this: `session:<id>` or `api_token:<id>`. */
+                credential?: string;
                 /** @description Not older than this. */
                 from?: string;
                 /** @description Older than this. */
@@ -1346,8 +1352,10 @@ export interface operations {
                 actor?: string;
                 /** @description Only this action, for example `task.create`. */
                 action?: string;
-                /** @description Only what was done to this: `task:<id>`, `user:<id>` or `api_token:<id>`. */
+                /** @description Only what was done to this: `task:<id>`, `user:<id>`, `api_token:<id>` or `session:<id>`. */
                 target?: string;
+                /** @description Only what was done with this: `session:<id>` or `api_token:<id>`. */
+                credential?: string;
                 /** @description Not older than this. */
                 from?: string;
                 /** @description Older than this. */

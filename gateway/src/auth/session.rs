@@ -12,7 +12,7 @@ use super::secret::RefreshToken;
 use super::throttle::Attempt;
 use super::token::Subject;
 use crate::app::App;
-use crate::database::audit::{self, Action, Actor, Target};
+use crate::database::audit::{self, Action, Actor, Credential, Target};
 use crate::database::refresh_tokens::{self, Exchange};
 use crate::database::users::{self, User};
 use crate::database::{administration, login_codes};
@@ -164,13 +164,15 @@ pub async fn refresh(
 /// Those of the database.
 pub async fn logout(app: &App, token: &RefreshToken, actor: Actor) -> Result<(), SessionError> {
     let mut transaction = app.pool.begin().await?;
-    if let Some((user_id, name)) = refresh_tokens::revoke(&mut transaction, token).await? {
+    if let Some(login) = refresh_tokens::revoke(&mut transaction, token).await? {
         let actor = Actor {
-            name,
-            user_id: Some(user_id),
+            name: login.email,
+            user_id: Some(login.user_id),
+            credential: Some(Credential::Session(login.family)),
             ..actor
         };
-        audit::record(&mut transaction, &actor, Action::Logout, None).await?;
+        let target = Target::Session(login.family);
+        audit::record_about(&mut transaction, &actor, Action::Logout, target).await?;
     }
     transaction.commit().await?;
     Ok(())
@@ -268,8 +270,14 @@ async fn open(
         return Ok(None);
     }
     let token = RefreshToken::generate();
-    let family = refresh_tokens::issue(connection, user.id, &token, REFRESH_LIFETIME).await?;
-    audit::record(connection, actor, action, None).await?;
+    let origin = actor.ip.as_deref();
+    let family =
+        refresh_tokens::issue(connection, user.id, &token, origin, REFRESH_LIFETIME).await?;
+    let actor = Actor {
+        credential: Some(Credential::Session(family)),
+        ..actor.clone()
+    };
+    audit::record(connection, &actor, action, None).await?;
     session(app, user, family, token).map(Some)
 }
 

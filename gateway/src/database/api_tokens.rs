@@ -52,6 +52,8 @@ pub enum Created {
 pub struct Bearer {
     /// The token.
     pub id: Uuid,
+    /// What its owner calls it.
+    pub name: String,
     /// What it is good for.
     pub scopes: Vec<String>,
     /// The user.
@@ -71,7 +73,7 @@ pub struct Bearer {
 pub async fn find_bearer(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Bearer>, sqlx::Error> {
     sqlx::query_as!(
         Bearer,
-        "SELECT api_tokens.id, scopes, user_id, email, role AS \"role: Role\", \
+        "SELECT api_tokens.id, name, scopes, user_id, email, role AS \"role: Role\", \
          (last_used_at IS NULL OR last_used_at < now() - interval '1 minute') AS \"is_unnoted!\" \
          FROM api_tokens JOIN users ON users.id = user_id \
          WHERE token_hash = $1 AND expires_at > now() AND NOT disabled",

@@ -36,7 +36,9 @@ pub enum Action {
     LoginOidc,
     /// A login was refused.
     LoginRefused,
-    /// A refresh token was used twice, and its family revoked.
+    /// A session went on at another address than the one it came from.
+    SessionMoved,
+    /// A refresh token was used twice, and its session ended.
     RefreshReused,
     /// Somebody logged out.
     Logout,
@@ -72,6 +74,7 @@ impl Action {
             Self::Login => "auth.login",
             Self::LoginOidc => "auth.login_oidc",
             Self::LoginRefused => "auth.login_refused",
+            Self::SessionMoved => "auth.session_moved",
             Self::RefreshReused => "auth.refresh_reused",
             Self::Logout => "auth.logout",
             Self::TaskCreated => "task.create",
@@ -94,6 +97,41 @@ pub struct Actor {
     pub ip: Option<String>,
     /// The id of the request.
     pub request_id: Option<String>,
+    /// With what; nothing for parts of the system and for whoever has not proved anything.
+    pub credential: Option<Credential>,
+}
+
+/// With what somebody acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The tokens that descend from one login.
+    Session(Uuid),
+    /// An API token.
+    ApiToken {
+        /// The id; not the token.
+        id: Uuid,
+        /// What its owner calls it.
+        name: String,
+    },
+}
+
+impl Credential {
+    /// What the owner calls it.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Session(_) => None,
+            Self::ApiToken { name, .. } => Some(name),
+        }
+    }
+}
+
+impl std::fmt::Display for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Session(id) => write!(f, "session:{id}"),
+            Self::ApiToken { id, .. } => write!(f, "api_token:{id}"),
+        }
+    }
 }
 
 impl Actor {
@@ -117,18 +155,7 @@ pub async fn record(
     action: Action,
     task: Option<Uuid>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "INSERT INTO audit (actor, user_id, action, task_id, ip, request_id) VALUES ($1, $2, $3, $4, $5, $6)",
-        actor.name,
-        actor.user_id,
-        action.as_str(),
-        task,
-        actor.ip.as_deref(),
-        actor.request_id.as_deref(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    insert(connection, actor, action, task, None).await
 }
 
 /// What an act was done to, where that is no task.
@@ -138,6 +165,8 @@ pub enum Target {
     User(Uuid),
     /// An API token.
     ApiToken(Uuid),
+    /// What descends from one login.
+    Session(Uuid),
 }
 
 impl std::fmt::Display for Target {
@@ -145,6 +174,7 @@ impl std::fmt::Display for Target {
         match self {
             Self::User(id) => write!(f, "user:{id}"),
             Self::ApiToken(id) => write!(f, "api_token:{id}"),
+            Self::Session(id) => write!(f, "session:{id}"),
         }
     }
 }
@@ -159,14 +189,29 @@ pub async fn record_about(
     action: Action,
     target: Target,
 ) -> Result<(), sqlx::Error> {
+    insert(connection, actor, action, None, Some(target)).await
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    action: Action,
+    task: Option<Uuid>,
+    target: Option<Target>,
+) -> Result<(), sqlx::Error> {
+    let credential = actor.credential.as_ref();
     sqlx::query!(
-        "INSERT INTO audit (actor, user_id, action, target, ip, request_id) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO audit (actor, user_id, action, task_id, target, ip, request_id, credential, credential_name) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         actor.name,
         actor.user_id,
         action.as_str(),
-        target.to_string(),
+        task,
+        target.map(|target| target.to_string()),
         actor.ip.as_deref(),
         actor.request_id.as_deref(),
+        credential.map(Credential::to_string),
+        credential.and_then(Credential::name),
     )
     .execute(connection)
     .await?;

@@ -29,6 +29,10 @@ pub struct AuditRow {
     pub ip: Option<String>,
     /// The id of the request.
     pub request_id: Option<String>,
+    /// With what.
+    pub credential: Option<String>,
+    /// What an API token was called then.
+    pub credential_name: Option<String>,
 }
 
 /// Which rows.
@@ -42,6 +46,8 @@ pub struct Filter {
     pub task_id: Option<Uuid>,
     /// Only those about this.
     pub target: Option<String>,
+    /// Only those of whoever acted with this.
+    pub credential: Option<String>,
     /// Not older than this.
     pub from: Option<DateTime<Utc>>,
     /// Older than this.
@@ -66,11 +72,12 @@ pub fn page(
 {
     sqlx::query_as!(
         AuditRow,
-        "SELECT id, at, actor, user_id, action, task_id, target, ip, request_id FROM audit \
+        "SELECT id, at, actor, user_id, action, task_id, target, ip, request_id, credential, credential_name FROM audit \
          WHERE ($1::text IS NULL OR lower(actor) = lower($1)) AND ($2::text IS NULL OR action = $2) \
          AND ($3::uuid IS NULL OR task_id = $3) AND ($4::text IS NULL OR target = $4) \
          AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6) \
-         AND ($7::timestamptz IS NULL OR (at, id) < ($7, $8::bigint)) ORDER BY at DESC, id DESC LIMIT $9",
+         AND ($7::timestamptz IS NULL OR (at, id) < ($7, $8::bigint)) AND ($10::text IS NULL OR credential = $10) \
+         ORDER BY at DESC, id DESC LIMIT $9",
         filter.actor.as_deref(),
         filter.action.as_deref(),
         filter.task_id,
@@ -80,6 +87,7 @@ pub fn page(
         after.map(|after| after.at),
         after.map(|after| after.id),
         limit,
+        filter.credential.as_deref(),
     )
 }
 

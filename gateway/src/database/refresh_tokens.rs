@@ -10,7 +10,7 @@ use chrono::Utc;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::audit::{self, Action, Actor};
+use super::audit::{self, Action, Actor, Credential, Target};
 use super::users::{User, query_user};
 use crate::auth::secret::{self, RefreshToken};
 
@@ -34,6 +34,16 @@ pub enum Exchange {
     Reused,
 }
 
+/// A login, found by one of its refresh tokens.
+pub struct Login {
+    /// The login itself.
+    pub family: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// The address of the user.
+    pub email: String,
+}
+
 /// Stores the first token of a login; answers with the id of the family.
 ///
 /// # Errors
@@ -42,10 +52,12 @@ pub async fn issue(
     connection: &mut PgConnection,
     user_id: Uuid,
     token: &RefreshToken,
+    origin: Option<&str>,
     lifetime: Duration,
 ) -> Result<Uuid, sqlx::Error> {
     let family = Uuid::now_v7();
-    insert(connection, family, user_id, &token.hash(), lifetime).await?;
+    let hash = token.hash();
+    insert(connection, family, user_id, &hash, origin, lifetime).await?;
     Ok(family)
 }
 
@@ -70,7 +82,7 @@ pub async fn exchange(
     .fetch_optional(&mut *transaction)
     .await?;
     let row = sqlx::query!(
-        "SELECT family, expires_at, used_at, revoked_at, successor_salt FROM refresh_tokens \
+        "SELECT family, expires_at, used_at, revoked_at, successor_salt, ip FROM refresh_tokens \
          WHERE token_hash = $1 FOR UPDATE",
         &hash[..],
     )
@@ -82,6 +94,12 @@ pub async fn exchange(
     if row.revoked_at.is_some() || row.expires_at <= Utc::now() {
         return Ok(Exchange::Refused);
     }
+    let actor = Actor {
+        name: user.email.clone(),
+        user_id: Some(user.id),
+        credential: Some(Credential::Session(row.family)),
+        ..actor.clone()
+    };
     let outcome = match (row.used_at, row.successor_salt) {
         (None, _) => {
             let salt = secret::salt();
@@ -98,9 +116,13 @@ pub async fn exchange(
                 row.family,
                 user.id,
                 &next.hash(),
+                actor.ip.as_deref(),
                 lifetime,
             )
             .await?;
+            if row.ip.is_some() && row.ip != actor.ip {
+                audit::record(&mut transaction, &actor, Action::SessionMoved, None).await?;
+            }
             Some(next)
         }
         (Some(used_at), Some(salt)) if Utc::now() - used_at <= GRACE => {
@@ -117,12 +139,8 @@ pub async fn exchange(
         },
         None => {
             revoke_family(&mut transaction, row.family).await?;
-            let actor = Actor {
-                name: user.email,
-                user_id: Some(user.id),
-                ..actor.clone()
-            };
-            audit::record(&mut transaction, &actor, Action::RefreshReused, None).await?;
+            let target = Target::Session(row.family);
+            audit::record_about(&mut transaction, &actor, Action::RefreshReused, target).await?;
             Exchange::Reused
         }
     };
@@ -130,25 +148,25 @@ pub async fn exchange(
     Ok(outcome)
 }
 
-/// Revokes everything that descends from the same login as this token; answers with the user's id and address.
+/// Revokes everything that descends from the same login as this token; answers with that login.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn revoke(
     connection: &mut PgConnection,
     token: &RefreshToken,
-) -> Result<Option<(Uuid, String)>, sqlx::Error> {
-    let found = sqlx::query!(
-        "SELECT family, users.id, email FROM refresh_tokens JOIN users ON users.id = user_id WHERE token_hash = $1",
+) -> Result<Option<Login>, sqlx::Error> {
+    let found = sqlx::query_as!(
+        Login,
+        "SELECT family, user_id, email FROM refresh_tokens JOIN users ON users.id = user_id WHERE token_hash = $1",
         &token.hash()[..],
     )
     .fetch_optional(&mut *connection)
     .await?;
-    let Some(found) = found else {
-        return Ok(None);
-    };
-    revoke_family(connection, found.family).await?;
-    Ok(Some((found.id, found.email)))
+    if let Some(login) = &found {
+        revoke_family(connection, login.family).await?;
+    }
+    Ok(found)
 }
 
 /// Revokes all of a user's.
@@ -203,14 +221,16 @@ async fn insert(
     family: Uuid,
     user_id: Uuid,
     hash: &[u8; 32],
+    origin: Option<&str>,
     lifetime: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at, ip) VALUES ($1, $2, $3, $4, $5)",
         &hash[..],
         family,
         user_id,
         Utc::now() + lifetime,
+        origin,
     )
     .execute(connection)
     .await?;

@@ -204,6 +204,7 @@ impl Origin {
             user_id: None,
             ip: Some(self.address.to_string()),
             request_id: Some(self.request_id.clone()),
+            credential: None,
         }
     }
 }

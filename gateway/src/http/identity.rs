@@ -17,7 +17,7 @@ use crate::auth::scope::TokenScope;
 use crate::auth::secret;
 use crate::database::access::{Credential, Holder};
 use crate::database::api_tokens;
-use crate::database::audit::Actor;
+use crate::database::audit::{self, Actor};
 use crate::database::tasks::Scope;
 use crate::database::users::{self, Role};
 
@@ -33,6 +33,8 @@ pub struct Identity {
     pub is_admin: bool,
     /// What proved it.
     pub credential: Credential,
+    /// What an API token is called; nothing for people who are logged in.
+    pub token_name: Option<String>,
     /// What an API token is good for; nothing for people who are logged in.
     pub scopes: Option<Vec<TokenScope>>,
     /// Where the request came from.
@@ -53,9 +55,17 @@ impl Identity {
     /// For the audit log.
     #[must_use]
     pub fn actor(&self) -> Actor {
+        let credential = match self.credential {
+            Credential::Session { family, .. } => audit::Credential::Session(family),
+            Credential::ApiToken(id) => audit::Credential::ApiToken {
+                id,
+                name: self.token_name.clone().unwrap_or_default(),
+            },
+        };
         Actor {
             name: self.email.clone(),
             user_id: Some(self.user_id),
+            credential: Some(credential),
             ..self.origin.actor("")
         }
     }
@@ -125,6 +135,7 @@ async fn person(app: &App, token: &str, origin: Origin) -> Result<Identity, ApiE
             family: claims.sid,
             epoch: claims.epoch,
         },
+        token_name: None,
         scopes: None,
         origin,
     })
@@ -164,6 +175,7 @@ async fn program(app: &App, token: &str, need: Need, origin: Origin) -> Result<I
         email: bearer.email,
         is_admin: bearer.role == Role::Admin && scopes.contains(&TokenScope::Admin),
         credential: Credential::ApiToken(bearer.id),
+        token_name: Some(bearer.name),
         scopes: Some(scopes),
         origin,
     })

@@ -200,3 +200,58 @@ async fn what_is_past_its_time_is_forgotten() {
         .body;
     assert_eq!(page["entries"][0]["actor"], "gateway");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acts_name_the_credential_that_they_were_done_with() {
+    let world = World::start().await;
+    let (admin, ada) = (world.admin().await, world.user("ada").await);
+    let new = json!({ "name": "nightly build", "scopes": ["tasks:read", "tasks:write"] });
+    let made = ada.post("/api/tokens", &new).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let (id, secret) = (&made.body["id"], made.body["secret"].as_str().unwrap());
+    let program = world.bearer(secret);
+    let task = program.submit(&json!({ "prompt": "by a program" })).await;
+    // What it was called then, whatever becomes of it.
+    let gone = ada
+        .delete(&format!("/api/tokens/{}", id.as_str().unwrap()))
+        .await;
+    assert_eq!(gone.status, 204);
+
+    let page = admin.get("/api/audit?actor=ada@example.test").await.body;
+    assert_eq!(
+        actions(&page),
+        [
+            "api_token.revoke",
+            "task.create",
+            "api_token.create",
+            "auth.login"
+        ]
+    );
+    let entry = |number: usize| &page["entries"][number];
+    let token = format!("api_token:{}", id.as_str().unwrap());
+    assert_eq!(entry(1)["credential"], token);
+    assert_eq!(entry(1)["credential_name"], "nightly build");
+    assert_eq!(entry(1)["target"], format!("task:{task}"));
+    let session = entry(3)["credential"].as_str().unwrap();
+    assert!(session.starts_with("session:"), "{page}");
+    for number in [0, 2] {
+        assert_eq!(entry(number)["credential"], session, "{page}");
+        assert_eq!(entry(number)["credential_name"], Value::Null);
+    }
+    assert!(
+        !page.to_string().contains(secret),
+        "the secret is nobody's business"
+    );
+
+    // Everything that was done with a token that got lost.
+    let by_token = admin
+        .get(&format!("/api/audit?credential={token}"))
+        .await
+        .body;
+    assert_eq!(actions(&by_token), ["task.create"]);
+    let by_session = format!("/api/audit/export?credential={session}");
+    let exported = admin.get(&by_session).await;
+    let exported = exported.body.as_str().unwrap();
+    assert_eq!(exported.lines().count(), 3, "{exported}");
+    assert!(exported.lines().all(|line| line.contains(session)));
+}

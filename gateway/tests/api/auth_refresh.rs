@@ -139,3 +139,50 @@ async fn logging_out_ends_the_session_and_its_streams() {
     let body = json!({ "refresh_token": "unknown" });
     assert_eq!(stranger.post("/auth/logout", &body).await.status, 204);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_tells_what_became_of_a_session() {
+    let world = World::start_with(|setup| setup.settings.proxy_hops = 1).await;
+    let from = |address: &str| world.stranger().from(address);
+    let (here, there) = (from("192.0.2.1"), from("198.51.100.7"));
+    let first = log_in(&here).await;
+    let second = renew(&here, &first).await.body;
+    let third = renew(&there, &second).await.body;
+    let fourth = renew(&there, &third).await.body;
+    a_minute_later(&world).await;
+    assert_eq!(renew(&here, &second).await.status, 401, "used twice");
+    assert_eq!(renew(&there, &fourth).await.status, 401, "ended with it");
+    let other = log_in(&here).await;
+    let body = json!({ "refresh_token": other["refresh_token"] });
+    assert_eq!(here.post("/auth/logout", &body).await.status, 204);
+
+    let page = from("192.0.2.9").login(ADMIN, PASSWORD).await;
+    let page = page.get("/api/audit?actor=admin@example.test").await.body;
+    // Without the login that reads this, and without the first of all rows, which made the user.
+    let told: Vec<_> = page["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .skip(1)
+        .filter(|entry| entry["action"] != "user.bootstrap")
+        .map(|entry| ["action", "ip", "target", "credential"].map(|key| &entry[key]))
+        .collect();
+    let [last, first] = [told[0][3], told[2][3]];
+    assert_ne!(first, last);
+    let none = &Value::Null;
+    let expected = [
+        ("auth.logout", "192.0.2.1", last, last),
+        ("auth.login", "192.0.2.1", none, last),
+        ("auth.refresh_reused", "192.0.2.1", first, first),
+        // An ordinary refresh is no act. That the session goes on elsewhere is.
+        ("auth.session_moved", "198.51.100.7", none, first),
+        ("auth.login", "192.0.2.1", none, first),
+    ];
+    assert_eq!(told.len(), expected.len(), "{page}");
+    for ([was, ip, target, credential], (action, address, ended, session)) in
+        told.into_iter().zip(expected)
+    {
+        assert_eq!((was, ip), (&json!(action), &json!(address)), "{page}");
+        assert_eq!((target, credential), (ended, session), "{page}");
+    }
+}

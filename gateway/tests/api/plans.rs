@@ -26,9 +26,9 @@ const FILL: &str = "
         CASE WHEN n % 100000 = 0 THEN 'running' ELSE 'completed' END,
         timestamptz '2026-01-01' + n * interval '1 second', timestamptz '2026-03-01'
     FROM generate_series(1, 1000000) AS n;
-    INSERT INTO audit (at, actor, action, task_id)
+    INSERT INTO audit (at, actor, action, task_id, credential)
     SELECT timestamptz '2026-01-01' + n * interval '1 second', 'user' || n % 1000 || '@example.test', 'act.' || n % 20,
-        ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid
+        ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'session:' || n % 500
     FROM generate_series(1, 100000) AS n;";
 
 /// A database as the gateway uses it, with a million tasks.
@@ -157,6 +157,7 @@ async fn lists_are_read_from_indexes() {
         (Filter { actor: text("user7@example.test"), ..Filter::default() }, None),
         (Filter { action: text("act.7"), ..Filter::default() }, None),
         (Filter { task_id: Some(id), ..Filter::default() }, None),
+        (Filter { credential: text("session:7"), ..Filter::default() }, None),
         (Filter::default(), after),
     ];
     for (filter, after) in &cases {

@@ -40,9 +40,12 @@ pub struct AuditFilter {
     /// Only this action, for example `task.create`.
     #[param(max_length = 1000)]
     action: Option<String>,
-    /// Only what was done to this: `task:<id>`, `user:<id>` or `api_token:<id>`.
+    /// Only what was done to this: `task:<id>`, `user:<id>`, `api_token:<id>` or `session:<id>`.
     #[param(max_length = 1000)]
     target: Option<String>,
+    /// Only what was done with this: `session:<id>` or `api_token:<id>`.
+    #[param(max_length = 1000)]
+    credential: Option<String>,
     /// Not older than this.
     #[param(format = DateTime)]
     from: Option<String>,
@@ -76,9 +79,15 @@ pub struct AuditEntry {
     user_id: Option<String>,
     /// For example `task.create`.
     action: String,
-    /// `task:<id>`, `user:<id>` or `api_token:<id>`.
+    /// `task:<id>`, `user:<id>`, `api_token:<id>` or `session:<id>`.
     #[schema(required)]
     target: Option<String>,
+    /// With what: `session:<id>` or `api_token:<id>`. A login names the session that it began.
+    #[schema(required)]
+    credential: Option<String>,
+    /// What the API token was called then.
+    #[schema(required)]
+    credential_name: Option<String>,
     /// The address that the request came from.
     #[schema(required)]
     ip: Option<String>,
@@ -215,6 +224,7 @@ impl AuditFilter {
         let mut filter = Filter {
             actor: plain_text("actor", self.actor)?,
             action: plain_text("action", self.action)?,
+            credential: plain_text("credential", self.credential)?,
             from: moment("from", self.from)?,
             to: moment("to", self.to)?,
             ..Filter::default()
@@ -237,6 +247,8 @@ impl From<AuditRow> for AuditEntry {
             user_id: row.user_id.map(|id| id.to_string()),
             action: row.action,
             target: row.task_id.map(|id| format!("{TASK}{id}")).or(row.target),
+            credential: row.credential,
+            credential_name: row.credential_name,
             ip: row.ip,
             request_id: row.request_id,
         }
@@ -246,8 +258,9 @@ impl From<AuditRow> for AuditEntry {
 fn no_target() -> Invalid {
     Invalid {
         field: "target",
-        message: "target must be task: and the id of a task, user:<id> or api_token:<id>"
-            .to_owned(),
+        message:
+            "target must be task: and the id of a task, user:<id>, api_token:<id> or session:<id>"
+                .to_owned(),
     }
 }
 

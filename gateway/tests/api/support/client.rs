@@ -12,6 +12,8 @@ use super::DEADLINE;
 pub struct Client {
     base: String,
     pub token: Option<String>,
+    /// What a proxy would say of where the requests come from.
+    forwarded_for: Option<String>,
     http: reqwest::Client,
 }
 
@@ -58,7 +60,16 @@ impl Client {
         Self {
             base: base.to_owned(),
             token,
+            forwarded_for: None,
             http,
+        }
+    }
+
+    /// The same client behind a proxy that says that it comes from this address.
+    pub fn from(&self, address: &str) -> Self {
+        Self {
+            forwarded_for: Some(address.to_owned()),
+            ..self.clone()
         }
     }
 
@@ -68,7 +79,10 @@ impl Client {
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(address) = &self.forwarded_for {
+            request = request.header("x-forwarded-for", address);
+        }
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::crowd::Crowd;
 use crate::auth::oidc::{OidcSettings, Provider};
 use crate::auth::password::Passwords;
 use crate::auth::revocation::Openings;
@@ -119,6 +120,8 @@ pub struct App {
     pub tokens: TokenKeys,
     /// Hashes and verifies passwords.
     pub passwords: Passwords,
+    /// How many logins are under way.
+    pub logins: Crowd,
     /// Another provider of sign-ins.
     pub oidc: Option<Provider>,
     /// What stays open after its request was answered.

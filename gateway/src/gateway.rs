@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Parts};
+use crate::auth::crowd::Crowd;
 use crate::auth::oidc::Provider;
 use crate::auth::password::{self, Passwords};
 use crate::auth::revocation::{self, Openings};
@@ -73,6 +74,7 @@ pub async fn run(
         archive: parts.archive,
         tokens: parts.tokens,
         passwords,
+        logins: Crowd::default(),
         oidc,
         openings: Openings::default(),
         repositories,

@@ -4,6 +4,7 @@
 //! every request, [`secret`] makes everything that is stored as a hash only, and [`scope`] limits API tokens. [`revocation`]
 //! ends what is still open when somebody may not do it any more.
 
+pub mod crowd;
 pub mod keys;
 pub mod oidc;
 pub mod password;

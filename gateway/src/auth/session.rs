@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::crowd::{Full, Place};
 use super::password::{MAX_PASSWORD_BYTES, PasswordError};
 use super::secret::RefreshToken;
 use super::throttle::Attempt;
@@ -39,6 +40,9 @@ pub enum SessionError {
     /// There were too many attempts.
     #[error("too many attempts")]
     Throttled(Duration),
+    /// Too many logins are under way.
+    #[error("too many logins at once")]
+    Crowded(Full),
     /// The token is unknown, used, revoked or too old.
     #[error("the refresh token is not good any more; log in again")]
     RefreshRefused,
@@ -74,10 +78,11 @@ pub struct Credentials {
 /// Logs somebody in.
 ///
 /// # Errors
-/// [`SessionError::Refused`] and [`SessionError::Throttled`]; both are counted, the first is put on record.
+/// [`SessionError::Crowded`], [`SessionError::Throttled`] and [`SessionError::Refused`]; the last is put on record.
 pub async fn login(app: &App, credentials: Credentials) -> Result<Session, SessionError> {
     // Text in PostgreSQL has no NUL; what has one is nobody's address.
     let email = credentials.email.replace('\0', "\u{fffd}");
+    let _place = enter(app, credentials.address)?;
     let attempt = Attempt::new(&email, credentials.address);
     begin(app, &attempt).await?;
     let user = users::find_by_email(&app.pool, &email).await?;
@@ -195,9 +200,10 @@ pub struct PasswordChange {
 /// Sets another password, ends all sessions of the user, and begins a new one.
 ///
 /// # Errors
-/// [`SessionError::Refused`] when the present password is wrong, [`SessionError::Throttled`] when it was too often,
+/// [`SessionError::Refused`] when the present password is wrong, [`SessionError::Throttled`] when it was too often, [`SessionError::Crowded`],
 /// [`SessionError::NoPassword`], and [`SessionError::Password`] when the new one cannot be used.
 pub async fn change_password(app: &App, change: PasswordChange) -> Result<Session, SessionError> {
+    let _place = enter(app, change.address)?;
     let user = users::find(&app.pool, change.user_id)
         .await?
         .ok_or(SessionError::Refused)?;
@@ -233,6 +239,14 @@ pub async fn change_password(app: &App, change: PasswordChange) -> Result<Sessio
     let session = open(app, &mut transaction, &user, &change.actor, Action::Login).await?;
     transaction.commit().await?;
     session.ok_or(SessionError::Refused)
+}
+
+/// Before anything is asked of the database.
+fn enter(app: &App, address: IpAddr) -> Result<Place, SessionError> {
+    app.logins.enter(address).map_err(|full| {
+        app.metrics.logins_refused.increment();
+        SessionError::Crowded(full)
+    })
 }
 
 /// Counts an attempt.

@@ -102,7 +102,7 @@ impl Attempt {
 }
 
 /// Whoever has one IPv6 address has the 2^64 of its network.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::limit::seconds;
+use crate::auth::crowd::Full;
 use crate::auth::password::PasswordError;
 use crate::auth::session::SessionError;
 use crate::streams::slots::Refused;
@@ -90,6 +91,9 @@ pub enum ApiError {
     /// Too many streams are open.
     #[error(transparent)]
     TooManyStreams(#[from] Refused),
+    /// More people log in than the gateway takes.
+    #[error("too many people log in at this moment; try again")]
+    Crowded,
     /// The gateway has been told to stop.
     #[error("this gateway is about to stop; connect again, and another one answers")]
     Stopping,
@@ -138,6 +142,7 @@ impl ApiError {
             Self::TooManyTasks(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tasks"),
             Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::TooManyStreams(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_streams"),
+            Self::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "too_many_logins"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
@@ -161,7 +166,8 @@ impl ApiError {
             Self::TooManyTasks(_) => Some(10),
             // Nobody knows when a stream will end; this is long enough to close one, and to be noticed where a connection broke.
             Self::TooManyStreams(_) => Some(5),
-            Self::Stopping => Some(1),
+            // A login takes less, if it is let in.
+            Self::Crowded | Self::Stopping => Some(1),
             Self::Unavailable { .. } | Self::TimedOut => Some(2),
             _ => None,
         }
@@ -214,6 +220,8 @@ impl From<SessionError> for ApiError {
             },
             SessionError::Password(error) => password_error("new_password", &error),
             SessionError::Throttled(wait) => Self::TooManyRequests(wait),
+            SessionError::Crowded(Full::Address) => Self::TooManyRequests(Duration::from_secs(1)),
+            SessionError::Crowded(Full::Gateway) => Self::Crowded,
             SessionError::Database(error) => error.into(),
             SessionError::Sign(error) => Self::Internal(error.into()),
         }

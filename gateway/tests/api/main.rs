@@ -6,6 +6,7 @@
 mod audit;
 mod auth;
 mod auth_access_tokens;
+mod auth_flood;
 mod auth_oidc;
 mod auth_refresh;
 mod authorization;

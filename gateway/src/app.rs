@@ -64,6 +64,8 @@ pub struct Settings {
     pub rates: RateSettings,
     /// How many tasks one user may have queued or running; 0 is without limit.
     pub tasks_per_user: i64,
+    /// How long the header of a request may take to arrive, and how long a connection may wait for the next one.
+    pub header_timeout: Duration,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
     /// How many days audit rows are kept; 0 keeps them for ever.
@@ -89,6 +91,7 @@ impl Default for Settings {
             streams_total: 10_000,
             rates: RateSettings::default(),
             tasks_per_user: 200,
+            header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(15),
             audit_days: 0,
             oidc: None,

@@ -188,6 +188,7 @@ impl Config {
             drain: Duration::from_secs(self.drain_seconds),
             rates: self.rates.settings(),
             tasks_per_user: self.tasks_per_user,
+            header_timeout: Settings::default().header_timeout,
             body_timeout: Duration::from_secs(self.body_seconds),
             audit_days: self.audit_days,
             oidc: self.oidc.settings()?,

@@ -132,9 +132,15 @@ pub async fn run(
     });
     start("revocation", Box::pin(revocation::run(Arc::clone(&app))));
     let routes = router::router(&app);
+    let header_timeout = app.settings.header_timeout;
     start(
         "HTTP server",
-        Box::pin(serve::serve(listener, routes, shutdown.clone())),
+        Box::pin(serve::serve(
+            listener,
+            routes,
+            header_timeout,
+            shutdown.clone(),
+        )),
     );
 
     let mut first_failure = None;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use chrono::{DateTime, Datelike as _, Utc};
-use http::StatusCode;
 use http::request::Parts;
+use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -28,6 +28,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        // Told before it is sent: a client that asks with `Expect: 100-continue` is not invited to.
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced = announced
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
+            .unwrap_or_default();
+        if announced > app.settings.max_body {
+            return Err(ApiError::TooLarge(app.settings.max_body));
+        }
         let patience = app.settings.body_timeout;
         let read = tokio::time::timeout(patience, Json::<T>::from_request(request, app)).await;
         match read.map_err(|_| ApiError::TooSlow(patience))? {

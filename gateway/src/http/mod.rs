@@ -5,6 +5,7 @@ pub mod cursor;
 mod endless;
 pub mod envelope;
 pub mod extract;
+pub mod framing;
 pub mod handlers;
 pub mod identity;
 pub mod limit;

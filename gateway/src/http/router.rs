@@ -18,7 +18,7 @@ use super::handlers::{
     artifacts, audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream,
     task_ws, tasks, tokens, users,
 };
-use super::{limit, pages, request};
+use super::{framing, limit, pages, request};
 use crate::app::App;
 
 /// How long an answer may take to begin; how long it takes to go through is up to the client.
@@ -43,6 +43,7 @@ pub fn router(app: &Arc<App>) -> Router {
         routes = routes.layer(cors(app));
     }
     routes
+        .layer(middleware::from_fn(framing::check))
         .layer(middleware::from_fn(request::secure))
         .layer(middleware::from_fn_with_state(
             Arc::clone(app),

@@ -22,19 +22,23 @@ use tower::ServiceExt as _;
 
 use super::endless::Endless;
 
-/// How long a client may take for the header of a request, and how long a connection may wait for the next one.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests may go on after the order to stop. Streams end at once, after the event that is being written.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How many connections are open at most; more wait in the queue of the kernel.
 const MAX_CONNECTIONS: usize = 20_000;
 
-/// What a connection reads ahead of a request, and what waits to be written to a client that does not read, in bytes. It is the longest
-/// header too.
+/// What a connection reads ahead of a request, and what waits to be written to a client that does not read, in bytes. A header that is not
+/// complete by then is refused; the last read may bring as much again.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// Serves until `shutdown`, then lets requests finish for [`DRAIN`], and cuts off what is left.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+/// Serves until `shutdown`, then lets requests finish for [`DRAIN`], and cuts off what is left. A client has `header_timeout` for the header
+/// of a request, and a connection to wait for the next one.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    header_timeout: Duration,
+    shutdown: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -48,7 +52,12 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         match accepted {
             Ok((socket, address)) => {
                 let (router, shutdown) = (router.clone(), shutdown.clone());
-                connections.spawn(connection(socket, address, router, shutdown));
+                let requests = Requests {
+                    router,
+                    address,
+                    header_timeout,
+                };
+                connections.spawn(connection(socket, requests, shutdown));
             }
             Err(error) => {
                 // Most often the process has no file descriptor left; giving some time to close a few is all that helps.
@@ -76,18 +85,21 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-async fn connection(
-    socket: TcpStream,
-    address: SocketAddr,
+/// How the requests of a connection are answered.
+struct Requests {
     router: Router,
-    shutdown: CancellationToken,
-) {
+    address: SocketAddr,
+    header_timeout: Duration,
+}
+
+async fn connection(socket: TcpStream, requests: Requests, shutdown: CancellationToken) {
+    let address = requests.address;
     // Events are small and somebody waits for them.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays with Nagle's algorithm");
     }
     // What answers requests is large. In a box of its own it is gone when a stream begins, which may then stay for hours.
-    let requests = Box::pin(answer_requests(socket, address, router, shutdown));
+    let requests = Box::pin(answer_requests(socket, requests, shutdown));
     let result = match requests.await {
         Ok(None) => Ok(()),
         Ok(Some((endless, socket))) => endless.deliver(socket).await,
@@ -101,10 +113,14 @@ async fn connection(
 /// Answers the requests of a connection, until it ends or a stream takes it over.
 async fn answer_requests(
     socket: TcpStream,
-    address: SocketAddr,
-    router: Router,
+    requests: Requests,
     shutdown: CancellationToken,
 ) -> hyper::Result<Option<(Endless, TcpStream)>> {
+    let Requests {
+        router,
+        address,
+        header_timeout,
+    } = requests;
     let (sender, mut taken) = oneshot::channel();
     let sender = Arc::new(Mutex::new(Some(sender)));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -129,7 +145,7 @@ async fn answer_requests(
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(header_timeout)
         .max_buf_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attacks;
 mod audit;
 mod auth;
 mod auth_access_tokens;
@@ -11,6 +12,7 @@ mod auth_oidc;
 mod auth_refresh;
 mod authorization;
 mod behind_nginx;
+mod database_faults;
 mod dispatcher;
 mod envelope;
 mod health;

@@ -64,6 +64,14 @@ chart-test: ## Test the Helm chart (needs Go; the first time builds Helm and the
 	cd charts/tests && go test -count=1 ./...
 	charts/tests/lint
 
+.PHONY: kind-up
+kind-up: ## A kind cluster with the chart in it (needs Docker, kind, helm and OPENAI_API_KEY); options with KIND_ARGS="--repository PATH"
+	scripts/kind-up $(KIND_ARGS)
+
+.PHONY: kind-down
+kind-down: ## Remove that cluster
+	scripts/kind-down
+
 .PHONY: bench
 bench: build ## Measure submit -> first frame against the bare start of codex
 	$(CARGO) run --locked -p codex-e2e --bin bench-start

@@ -2,8 +2,6 @@ package tests
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -45,21 +43,7 @@ func expressions(t *testing.T) map[string]string {
 }
 
 func TestAlertsAndDashboardAskForMetricsThatThereAre(t *testing.T) {
-	var source strings.Builder
-	for _, folder := range []string{"gateway/src", "operator/src", "pod-proxy/src"} {
-		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, entry os.DirEntry, err error) error {
-			if err != nil || filepath.Ext(path) != ".rs" {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			source.Write(text)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	programs := source.String()
+	programs := allSources(t, "gateway") + allSources(t, "operator") + allSources(t, "pod-proxy")
 	suffix := regexp.MustCompile(`_(bucket|sum|count|total)$`)
 	for where, expression := range expressions(t) {
 		parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expression)
@@ -77,6 +61,20 @@ func TestAlertsAndDashboardAskForMetricsThatThereAre(t *testing.T) {
 				if !strings.Contains(programs, name) && !strings.Contains(programs, suffix.ReplaceAllString(name, "")) {
 					t.Errorf("%s: no program has the metric %s", where, matcher.Value)
 				}
+			}
+		}
+	}
+}
+
+// TestAlertsNameRunbooksThatThereAre: and the pages speak of them.
+func TestAlertsNameRunbooksThatThereAre(t *testing.T) {
+	for _, group := range into[monitoring.PrometheusRule](t, find(t, render(t, matrix["everything"]...), "PrometheusRule", "codex-alerts")).Spec.Groups {
+		for _, rule := range group.Rules {
+			page := regexp.MustCompile(`docs/operations/[\w-]+\.md`).FindString(rule.Annotations["description"])
+			if page == "" {
+				t.Errorf("%s names no runbook", rule.Alert)
+			} else if text := read(t, page); !strings.Contains(text, rule.Alert) {
+				t.Errorf("%s does not speak of %s", page, rule.Alert)
 			}
 		}
 	}

@@ -252,3 +252,30 @@ func TestTheNamespaceOfTheTasksEnforcesRestricted(t *testing.T) {
 		t.Errorf("with folders of the node it enforces %q", got)
 	}
 }
+
+// TestTheScriptMakesAllKeys: what Pods mount is what scripts/create-cluster-secrets makes, or asks for.
+func TestTheScriptMakesAllKeys(t *testing.T) {
+	script := read(t, "scripts/create-cluster-secrets")
+	external := []string{"redis-ca.crt", "oidc-client-secret", "rclone.conf"}
+	check := func(pod pod, key string) {
+		if !slices.Contains(external, key) && !regexp.MustCompile(`\b`+regexp.QuoteMeta(key)+`\b`).MatchString(script) {
+			t.Errorf("%s mounts %s, which the script does not know", pod.of, key)
+		}
+	}
+	for _, name := range []string{"everything", "development"} {
+		for _, pod := range pods(t, render(t, matrix[name]...)) {
+			for _, volume := range pod.Volumes {
+				if volume.Secret != nil {
+					for _, item := range volume.Secret.Items {
+						check(pod, item.Key)
+					}
+				}
+				if volume.Projected != nil {
+					for _, source := range volume.Projected.Sources {
+						check(pod, source.Secret.Items[0].Key)
+					}
+				}
+			}
+		}
+	}
+}

@@ -165,7 +165,7 @@ backup:
 `},
 	"development": {`
 development: {postgresql: {enabled: true}, redis: {enabled: true}, s3: {enabled: true}}
-gateway: {replicas: 1, autoscaling: {enabled: false}, admin: {email: admin@localhost.example}}
+gateway: {replicas: 1, autoscaling: {enabled: false}, admin: {email: admin@localhost.example}, service: {type: NodePort, nodePort: 30080}}
 operator: {replicas: 1, spool: {persistent: false, size: 1Gi, taskBytes: 65536, totalBytes: 1000000}}
 podProxy: {replicas: 1}
 tasks: {allowHostPath: true}

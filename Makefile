@@ -61,7 +61,7 @@ test-tools: ## Install what the tests need beyond `make deps` (kubectl, a browse
 .PHONY: chart-test
 chart-test: ## Test the Helm chart (needs Go; the first time builds Helm and the API server's validation, some minutes)
 	scripts/install-chart-tools
-	cd charts/tests && go test -count=1 ./...
+	cd charts/tests && go test -count=1 -parallel 16 ./...
 	charts/tests/lint
 
 .PHONY: kind-up

@@ -179,7 +179,7 @@ archive: {credentials: false}
 crds: {enabled: false}
 rbac: {create: false}
 tasks: {namespace: {create: false, name: agents}}
-gateway: {podDisruptionBudget: {enabled: false}, oidc: {issuer: "https://login.example.com", clientId: codex, clientSecret: false}}
+gateway: {podDisruptionBudget: {enabled: false}, publicUrl: "https://codex.example.com", oidc: {issuer: "https://login.example.com", clientId: codex, clientSecret: false}}
 operator: {podDisruptionBudget: {enabled: false}}
 podProxy: {podDisruptionBudget: {enabled: false}, discovery: dns}
 networkPolicy: {enabled: false}

@@ -43,7 +43,7 @@ pub fn router(app: &Arc<App>) -> Router {
         routes = routes.layer(cors(app));
     }
     routes
-        .layer(middleware::from_fn(framing::check))
+        .layer(middleware::from_fn(framing::check_host))
         .layer(middleware::from_fn(request::secure))
         .layer(middleware::from_fn_with_state(
             Arc::clone(app),

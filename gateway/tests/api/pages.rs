@@ -53,7 +53,6 @@ async fn a_folder_takes_its_place() {
     let stranger = world.stranger();
     assert_eq!(stranger.get("/").await.body, "the web client");
     assert_eq!(stranger.get("/secret.txt").await.body, "inside");
-    assert_eq!(stranger.get("/%2e%2e/%2e%2e/etc/passwd").await.status, 404);
     assert_eq!(stranger.get("/api/nothing").await.error(), "not_found");
 }
 

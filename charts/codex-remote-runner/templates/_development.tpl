@@ -1,5 +1,5 @@
 {{/* A store for development: one Pod with one volume and one port. Takes `root`, `component`, `image`, `port`, `script`, `keys` (keys of the Secret), `size` (empty
-for memory alone), `user`, and `from`, the components that may reach it. */}}
+for memory alone), `user`, `run` (another folder that it writes to), and `from`, the components that may reach it. */}}
 {{- define "codex.development" -}}
 {{- $ := .root -}}
 {{- $context := . -}}
@@ -78,10 +78,17 @@ spec:
           volumeMounts:
             - {name: data, mountPath: /data}
             - {name: tmp, mountPath: /tmp}
+            {{- with .run }}
+            - {name: run, mountPath: {{ . }}}
+            {{- end }}
             {{- include "codex.secretsMount" $ | nindent 12 }}
       volumes:
         - name: tmp
           emptyDir: {sizeLimit: 256Mi}
+        {{- if .run }}
+        - name: run
+          emptyDir: {sizeLimit: 16Mi}
+        {{- end }}
         {{- if not .size }}
         - name: data
           emptyDir: {sizeLimit: 1Gi}

@@ -1,3 +1,5 @@
+import { Suspense } from "react";
+
 import { Composer } from "@/components/tasks/composer";
 import { TaskList } from "@/components/tasks/task-list";
 
@@ -5,7 +7,9 @@ export default function Home() {
   return (
     <div className="mx-auto grid w-full max-w-4xl gap-8 px-4 py-6">
       <Composer />
-      <TaskList />
+      <Suspense>
+        <TaskList />
+      </Suspense>
     </div>
   );
 }

@@ -7,6 +7,7 @@ import Link from "next/link";
 import { usePathname } from "next/navigation";
 import { Fragment, type ReactNode, useState, useSyncExternalStore } from "react";
 
+import { useMe } from "@/lib/admin-queries";
 import { onSessionChange, sessionOwner, signOut } from "@/lib/client";
 import { useNotices } from "@/lib/notices/use-notices";
 import { useShelf } from "@/lib/offline/use-shelf";
@@ -41,7 +42,7 @@ export function Shell({ children }: { children: ReactNode }) {
         )}
         {owner !== null && (
           <div className="flex min-h-dvh flex-col">
-            <Bar />
+            <Bar key={owner} isSignedIn={owner !== undefined} />
             <main id="content" className="flex min-h-0 flex-1 flex-col" tabIndex={-1}>
               {isReady ? <Fragment key={owner}>{children}</Fragment> : <p className="sr-only">{t.loading}</p>}
             </main>
@@ -52,19 +53,22 @@ export function Shell({ children }: { children: ReactNode }) {
   );
 }
 
-function Bar() {
+function Bar({ isSignedIn }: { isSignedIn: boolean }) {
   const isOnline = useOnline();
+  const isAdmin = useMe(isSignedIn).data?.role === "admin";
   return (
     <header className="sticky top-0 z-10 bg-raised shadow-[inset_0_-1px_var(--line)]">
       <a className="sr-only focus:not-sr-only focus:absolute focus:m-2" href="#content">
         {t.skip}
       </a>
-      <div className="mx-auto flex h-12 w-full max-w-6xl items-center gap-1 px-4">
-        <Link href="/" className="mr-auto py-1 font-semibold whitespace-nowrap">
-          {t.app}
+      <div className="mx-auto flex h-12 w-full max-w-6xl items-center gap-1 px-4 max-sm:px-2">
+        <Link href="/" className="mr-auto py-1 font-semibold whitespace-nowrap" aria-label={t.app}>
+          <span className="max-sm:hidden">{t.app}</span>
+          <span className="sm:hidden">{t.appShort}</span>
         </Link>
         <nav aria-label={t.nav.main} className="flex items-center gap-1">
           <Tab href="/">{t.nav.tasks}</Tab>
+          {isAdmin && <Tab href="/admin/">{t.nav.admin}</Tab>}
           <Tab href="/settings/">{t.nav.settings}</Tab>
         </nav>
         <ShortcutsHelp />
@@ -83,7 +87,8 @@ function Bar() {
 }
 
 function Tab({ href, children }: { href: string; children: ReactNode }) {
-  const isHere = usePathname() === href;
+  const path = usePathname();
+  const isHere = href === "/" ? path === href : path.startsWith(href);
   return (
     <Link href={href} aria-current={isHere ? "page" : undefined} className={clsx("button button-quiet max-sm:px-2", isHere && "bg-sunken")}>
       {children}

@@ -2,7 +2,8 @@
 
 import type { Task, TaskState } from "@codex-remote/sdk";
 import Link from "next/link";
-import { useDeferredValue, useEffect, useRef, useState } from "react";
+import { useSearchParams } from "next/navigation";
+import { useDeferredValue, useState } from "react";
 
 import { ago, count, firstLine, moment } from "@/lib/format";
 import { type Filter, flat, useTasks } from "@/lib/queries";
@@ -11,14 +12,17 @@ import { useLooking } from "@/lib/notices/use-notices";
 import { isAway, useSavedCopy } from "@/lib/offline/use-saved-copy";
 import { useShortcuts } from "@/lib/shortcuts";
 import { t } from "@/strings";
+import { More } from "../ui/more";
 import { Notice, Problem } from "../ui/notice";
 import { SavedCopy } from "../ui/saved-copy";
+import { Skeleton } from "../ui/skeleton";
 import { StateBadge } from "../ui/state-badge";
 
 const none: Filter = { status: "", q: "" };
 
 export function TaskList() {
-  const [filter, setFilter] = useState(none);
+  // A link may bring words to search for, for example somebody's address.
+  const [filter, setFilter] = useState<Filter>({ ...none, q: useSearchParams().get("q") ?? "" });
   const typed = useDeferredValue(filter);
   const query = useTasks(typed);
   const tasks = flat(query.data?.pages);
@@ -106,36 +110,5 @@ function Entry({ task }: { task: Task }) {
         </time>
       </Link>
     </li>
-  );
-}
-
-/** Loads more when it comes into sight. */
-function More({ onSeen }: { onSeen: () => void }) {
-  const mark = useRef<HTMLButtonElement>(null);
-  const seen = useRef(onSeen);
-  seen.current = onSeen;
-  useEffect(() => {
-    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && seen.current(), { rootMargin: "400px" });
-    if (mark.current) observer.observe(mark.current);
-    return () => observer.disconnect();
-  }, []);
-  return (
-    <button ref={mark} className="button button-quiet mx-auto mt-3 flex" type="button" onClick={onSeen}>
-      {t.list.more}
-    </button>
-  );
-}
-
-function Skeleton() {
-  return (
-    <div className="card divide-y divide-line" role="status">
-      <span className="sr-only">{t.loading}</span>
-      {Array.from({ length: 5 }, (_, row) => (
-        <div key={row} className="breathing grid gap-2 px-4 py-3">
-          <div className="h-4 w-2/3 rounded bg-sunken" />
-          <div className="h-3 w-1/3 rounded bg-sunken" />
-        </div>
-      ))}
-    </div>
   );
 }

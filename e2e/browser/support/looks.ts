@@ -1,0 +1,26 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { type App, expect } from "./app.js";
+
+/** Pictures go where nothing is checked in, unless they are to be kept. */
+const pictures = process.env["CODEX_PICTURES"] ?? join(import.meta.dirname, "../../../target/browser-pictures");
+
+/** How a screen is looked at. */
+export const looks = [
+  { name: "light", width: 1280, height: 800, scheme: "light" },
+  { name: "dark", width: 1280, height: 800, scheme: "dark" },
+  { name: "phone", width: 360, height: 740, scheme: "light" },
+  { name: "phone-dark", width: 360, height: 740, scheme: "dark" },
+] as const;
+
+/** Takes a picture of a screen, and fails when axe finds something or the screen is too narrow. */
+export function looker(app: App, look: string): (screen: string) => Promise<void> {
+  mkdirSync(pictures, { recursive: true });
+  return async (screen) => {
+    await app.page.screenshot({ path: join(pictures, `${screen}-${look}.png`) });
+    expect(await app.violations(), screen).toEqual([]);
+    const wide = await app.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(wide, `${screen} is wider than the screen`).toBeLessThanOrEqual(0);
+  };
+}

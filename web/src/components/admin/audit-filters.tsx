@@ -1,0 +1,54 @@
+"use client";
+
+import type { FormEvent } from "react";
+
+import { type AuditForm, emptyForm, formOf } from "@/lib/audit-filter";
+import { t } from "@/strings";
+
+/** The form counts when it is submitted: half an address matches nothing. */
+export function AuditFilters({ form, onApply }: { form: AuditForm; onApply: (form: AuditForm) => void }) {
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget);
+    onApply(formOf({ get: (name) => data.get(name) as string | null }));
+  };
+  return (
+    <form className="card grid gap-3 p-4 sm:grid-cols-2 lg:grid-cols-3" onSubmit={submit} role="search">
+      <label>
+        <span className="label">{t.audit.actor}</span>
+        <input className="field" name="actor" defaultValue={form.actor} placeholder={t.audit.actorHint} autoComplete="off" autoCapitalize="off" spellCheck={false} />
+      </label>
+      <label>
+        <span className="label">{t.audit.action}</span>
+        <select className="field" name="action" defaultValue={form.action}>
+          <option value="">{t.audit.anyAction}</option>
+          {Object.entries(t.audit.actions).map(([action, name]) => (
+            <option key={action} value={action}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span className="label">{t.audit.target}</span>
+        <input className="field" name="target" defaultValue={form.target} placeholder={t.audit.targetHint} autoComplete="off" autoCapitalize="off" spellCheck={false} />
+      </label>
+      <label>
+        <span className="label">{t.audit.from}</span>
+        <input className="field" name="from" type="datetime-local" defaultValue={form.from} />
+      </label>
+      <label>
+        <span className="label">{t.audit.to}</span>
+        <input className="field" name="to" type="datetime-local" defaultValue={form.to} />
+      </label>
+      <div className="flex items-end gap-2">
+        <button className="button button-primary" type="submit">
+          {t.audit.apply}
+        </button>
+        <button className="button" type="button" onClick={() => onApply(emptyForm)}>
+          {t.audit.clear}
+        </button>
+      </div>
+    </form>
+  );
+}

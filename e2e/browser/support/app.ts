@@ -68,14 +68,14 @@ export class App {
     await expect.poll(() => this.page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
   }
 
-  /** What axe finds against WCAG 2.2 A and AA, as text. */
-  async violations(): Promise<string[]> {
+  /** What axe finds against WCAG 2.2 A and AA, as text; in all of the page, or in a part of it. */
+  async violations(part?: string): Promise<string[]> {
     await this.page.evaluate(axe);
-    return this.page.evaluate(async () => {
-      const run = (globalThis as unknown as { axe: { run(where: Document, options: unknown): Promise<{ violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe;
-      const { violations } = await run.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] });
+    return this.page.evaluate(async (part) => {
+      const run = (globalThis as unknown as { axe: { run(where: Document | string, options: unknown): Promise<{ violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe;
+      const { violations } = await run.run(part ?? document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] });
       return violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ""}`));
-    });
+    }, part);
   }
 }
 

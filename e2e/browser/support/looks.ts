@@ -14,12 +14,12 @@ export const looks = [
   { name: "phone-dark", width: 360, height: 740, scheme: "dark" },
 ] as const;
 
-/** Takes a picture of a screen, and fails when axe finds something or the screen is too narrow. */
-export function looker(app: App, look: string): (screen: string) => Promise<void> {
+/** Takes a picture of a screen, and fails when axe finds something or the screen is too narrow. With `part` axe looks at that only. */
+export function looker(app: App, look: string): (screen: string, part?: string) => Promise<void> {
   mkdirSync(pictures, { recursive: true });
-  return async (screen) => {
+  return async (screen, part) => {
     await app.page.screenshot({ path: join(pictures, `${screen}-${look}.png`) });
-    expect(await app.violations(), screen).toEqual([]);
+    expect(await app.violations(part), screen).toEqual([]);
     const wide = await app.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     expect(wide, `${screen} is wider than the screen`).toBeLessThanOrEqual(0);
   };

@@ -5,11 +5,12 @@ export interface AuditForm {
   actor: string;
   action: string;
   target: string;
+  credential: string;
   from: string;
   to: string;
 }
 
-export const emptyForm: AuditForm = { actor: "", action: "", target: "", from: "", to: "" };
+export const emptyForm: AuditForm = { actor: "", action: "", target: "", credential: "", from: "", to: "" };
 
 /** What the gateway takes. */
 export function filterOf(form: AuditForm): AuditFilter {
@@ -17,6 +18,7 @@ export function filterOf(form: AuditForm): AuditFilter {
     actor: form.actor.trim() || undefined,
     action: form.action || undefined,
     target: form.target.trim() || undefined,
+    credential: form.credential.trim() || undefined,
     from: instant(form.from),
     to: instant(form.to),
   };
@@ -25,7 +27,7 @@ export function filterOf(form: AuditForm): AuditFilter {
 /** From the query of the address, so that a filter can be linked to. */
 export function formOf(query: Pick<URLSearchParams, "get">): AuditForm {
   const text = (name: keyof AuditForm) => query.get(name) ?? "";
-  return { actor: text("actor"), action: text("action"), target: text("target"), from: text("from"), to: text("to") };
+  return { actor: text("actor"), action: text("action"), target: text("target"), credential: text("credential"), from: text("from"), to: text("to") };
 }
 
 export function searchOf(form: AuditForm): string {

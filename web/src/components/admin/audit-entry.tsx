@@ -21,12 +21,9 @@ export function AuditEntryRow({ entry }: { entry: AuditEntry }) {
         </p>
         <p className="text-soft">
           {entry.target && <Target target={entry.target} />}
-          {entry.ip && (
-            <>
-              {entry.target && " · "}
-              {t.audit.at} {entry.ip}
-            </>
-          )}
+          {entry.target && entry.ip && " · "}
+          {entry.ip && `${t.audit.at} ${entry.ip}`}
+          {entry.credential?.startsWith("api_token:") && ` · ${t.audit.withToken(entry.credential_name ?? entry.credential)}`}
         </p>
         {entry.request_id && <p className="font-mono text-xs text-soft">{t.audit.request(entry.request_id)}</p>}
       </div>

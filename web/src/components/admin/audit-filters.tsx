@@ -34,6 +34,10 @@ export function AuditFilters({ form, onApply }: { form: AuditForm; onApply: (for
         <input className="field" name="target" defaultValue={form.target} placeholder={t.audit.targetHint} autoComplete="off" autoCapitalize="off" spellCheck={false} />
       </label>
       <label>
+        <span className="label">{t.audit.credential}</span>
+        <input className="field" name="credential" defaultValue={form.credential} placeholder={t.audit.credentialHint} autoComplete="off" autoCapitalize="off" spellCheck={false} />
+      </label>
+      <label>
         <span className="label">{t.audit.from}</span>
         <input className="field" name="from" type="datetime-local" defaultValue={form.from} />
       </label>

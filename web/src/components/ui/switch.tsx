@@ -17,7 +17,7 @@ export function Switch({ label, hint, isOn, onChange, isDisabled = false }: Prop
     <div className="grid grid-cols-[auto_1fr] gap-x-3">
       <input
         id={id}
-        className="mt-1 size-4 accent-accent"
+        className="size-6 accent-accent"
         type="checkbox"
         role="switch"
         checked={isOn}

@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -205,6 +207,18 @@ func TestLinkLocalAddressesAreClosed(t *testing.T) {
 				if to.IPBlock != nil && !slices.Contains(to.IPBlock.Except, "169.254.0.0/16") {
 					t.Errorf("%s: %s has no exception", policy.Name, to.IPBlock.CIDR)
 				}
+			}
+		}
+	}
+}
+
+// TestPoliciesKnowTheOperatorsPods: the label in the policies is the one that the operator gives.
+func TestPoliciesKnowTheOperatorsPods(t *testing.T) {
+	names := read(t, "crds/src/meta.rs")
+	for label, value := range task.labels {
+		for constant, text := range map[string]string{"MANAGED_BY_LABEL": label, "OPERATOR_NAME": value} {
+			if !strings.Contains(names, fmt.Sprintf("pub const %s: &str = %q;", constant, text)) {
+				t.Errorf("%s is not %q any more", constant, text)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -182,4 +183,45 @@ func TestHelmItself(t *testing.T) {
 			t.Errorf("helm %s: %v\n%s", strings.Join(arguments, " "), err, output)
 		}
 	}
+}
+
+// TestTheSchemaKnowsExactlyTheValues: a key that only one of them has is either refused or not checked.
+func TestTheSchemaKnowsExactlyTheValues(t *testing.T) {
+	loaded, err := loadChart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type node struct {
+		Properties           map[string]*node `json:"properties"`
+		AdditionalProperties any              `json:"additionalProperties"`
+	}
+	var schema node
+	if err := json.Unmarshal(loaded.Schema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	var compare func(path string, value any, schema *node)
+	compare = func(path string, value any, schema *node) {
+		inner, isMap := value.(map[string]any)
+		// What people name themselves, such as labels, has no properties in the schema.
+		if !isMap || schema.Properties == nil {
+			return
+		}
+		if schema.AdditionalProperties != false {
+			t.Errorf("the schema lets any key pass in %q", path)
+		}
+		for key, value := range inner {
+			if schema.Properties[key] == nil {
+				t.Errorf("the schema does not know %s.%s", path, key)
+			} else {
+				compare(path+"."+key, value, schema.Properties[key])
+			}
+		}
+		for key := range schema.Properties {
+			// Helm itself passes `global`.
+			if _, isThere := inner[key]; !isThere && path+key != "global" {
+				t.Errorf("values.yaml does not have %s.%s", path, key)
+			}
+		}
+	}
+	compare("", loaded.Values, &schema)
 }

@@ -19,7 +19,7 @@ mod reader;
 mod redis;
 
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisConfig, RedisStore};
+pub use self::redis::{LiveLocation, RedisConfig, RedisStore, authorities_file, redis_address};
 pub use archive::{
     Archive, ArchiveLocation, ArchiveWriter, ChunkArchive, ChunkEntry, Chunking, DirArchive,
     Folder, Manifest, ObjectStore, Repair,

@@ -10,6 +10,7 @@ mod config;
 mod entry;
 mod feed;
 mod link;
+mod location;
 mod names;
 mod read;
 
@@ -22,6 +23,7 @@ use redis::from_redis_value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use config::RedisConfig;
+pub use location::{LiveLocation, authorities_file, redis_address};
 
 use self::entry::Outgoing;
 use self::feed::Feed;

@@ -101,6 +101,7 @@ generate: node_modules/.workspaces ## Write the generated files again
 	cp crds/generated/crds.yaml charts/codex-remote-runner/files/crds.yaml
 	$(CARGO) run --locked -q -p codex-gateway --bin gateway-openapi > gateway/openapi.json
 	npm run generate -w sdk
+	scripts/generate-configuration > target/configuration.md && cp target/configuration.md docs/configuration.md
 
 .PHONY: audit
 audit: ## Check licenses, sources and known vulnerabilities of the dependencies (needs cargo-deny)

@@ -11,9 +11,6 @@ pub enum Error {
          because it may hold a password)"
     )]
     DatabaseUrl,
-    /// No address of the database was given.
-    #[error("no database is configured; set CODEX_DATABASE_URL or CODEX_DATABASE_URL_FILE")]
-    NoDatabase,
     /// The database does not answer.
     #[error(
         "the database cannot be reached; check CODEX_DATABASE_URL and that PostgreSQL is running"

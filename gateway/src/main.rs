@@ -1,7 +1,6 @@
 //! The gateway of Codex Remote Runner.
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use codex_gateway::process::{announce, start_log, stop_on_signals};
 use codex_gateway::{Config, Error, bootstrap, run};
 use tokio::net::TcpListener;
@@ -9,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
-    start_log();
     // An error says that somebody else has installed one, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let loaded = codex_settings::load::<Config>();
+    start_log();
+    let config = loaded.warn();
 
     let parts = config.connect().await?;
-    if let Some(admin) = config.admin()? {
+    if let Some(admin) = config.admin() {
         bootstrap(&parts.pool, admin).await?;
     }
     let listener = TcpListener::bind(config.listen)

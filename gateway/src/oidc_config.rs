@@ -1,13 +1,10 @@
 //! The part of the configuration that is about sign-in with another provider.
 
-use std::path::PathBuf;
-
 use secrecy::SecretString;
 use url::Url;
 
 use crate::auth::oidc::OidcSettings;
-use crate::config::read_secret;
-use crate::error::Error;
+use crate::config::values::{issuer, return_address, safe_url};
 
 /// Sign-in with another provider, with OpenID Connect.
 #[derive(Debug, clap::Args)]
@@ -17,7 +14,7 @@ pub struct OidcConfig {
         id = "oidc_issuer",
         long = "oidc-issuer",
         env = "CODEX_OIDC_ISSUER",
-        requires_all = ["oidc_client_id", "public_url"]
+        value_parser = issuer
     )]
     pub issuer: Option<String>,
     /// Who the gateway is at the provider.
@@ -35,14 +32,6 @@ pub struct OidcConfig {
         hide_env_values = true
     )]
     pub client_secret: Option<SecretString>,
-    /// A file that holds the same, for secrets that are mounted.
-    #[arg(
-        id = "oidc_client_secret_file",
-        long = "oidc-client-secret-file",
-        env = "CODEX_OIDC_CLIENT_SECRET_FILE",
-        conflicts_with = "oidc_client_secret"
-    )]
-    pub client_secret_file: Option<PathBuf>,
     /// What the button says.
     #[arg(
         id = "oidc_name",
@@ -51,7 +40,7 @@ pub struct OidcConfig {
         default_value = "Single sign-on"
     )]
     pub name: String,
-    /// What is asked for beside `openid`.
+    /// What is asked for beside `openid`, separated by commas.
     #[arg(
         id = "oidc_scopes",
         long = "oidc-scopes",
@@ -98,125 +87,37 @@ pub struct OidcConfig {
         id = "oidc_return_to",
         long = "oidc-return-to",
         env = "CODEX_OIDC_RETURN_TO",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = return_address
     )]
     pub return_to: Vec<String>,
-    /// The address at which browsers reach the gateway: `https://codex.example.com`.
-    #[arg(id = "public_url", long = "public-url", env = "CODEX_PUBLIC_URL")]
-    pub public_url: Option<String>,
+    /// The address at which browsers reach the gateway: `https://codex.example.com`. Sign-in with another provider needs it.
+    #[arg(
+        id = "public_url",
+        long = "public-url",
+        env = "CODEX_PUBLIC_URL",
+        value_parser = safe_url
+    )]
+    pub public_url: Option<Url>,
 }
 
 impl OidcConfig {
     /// The settings, where a provider is configured.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] and [`Error::File`] with what is wrong.
-    pub fn settings(&self) -> Result<Option<OidcSettings>, Error> {
-        let (Some(issuer), Some(client_id), Some(public_url)) =
-            (&self.issuer, &self.client_id, &self.public_url)
-        else {
-            return Ok(None);
-        };
-        safe("CODEX_OIDC_ISSUER", issuer)?;
-        let client_secret = match (&self.client_secret, &self.client_secret_file) {
-            (Some(secret), _) => Some(secret.clone()),
-            (None, Some(path)) => Some(read_secret("the client secret", path)?),
-            (None, None) => None,
-        };
-        for address in &self.return_to {
-            let is_good = Url::parse(address.trim()).is_ok_and(|url| {
-                // Whatever is no web address is a scheme that an app has registered; those of the browser itself are none.
-                let is_app = !["http", "https", "javascript", "data", "blob", "file"]
-                    .contains(&url.scheme());
-                url.fragment().is_none() && (is_app || OidcSettings::is_safe(&url))
-            });
-            if !is_good {
-                return Err(Error::Setting {
-                    name: "CODEX_OIDC_RETURN_TO",
-                    value: address.clone(),
-                    expected: "write full addresses without fragment, for example codexremote://signed-in",
-                });
-            }
-        }
+    #[must_use]
+    pub fn settings(&self) -> Option<OidcSettings> {
+        let (issuer, client_id) = (self.issuer.as_ref()?, self.client_id.as_ref()?);
+        let public_url = self.public_url.clone()?;
         let trimmed = |list: &[String]| list.iter().map(|text| text.trim().to_owned()).collect();
-        Ok(Some(OidcSettings {
+        Some(OidcSettings {
             name: self.name.clone(),
-            client_secret,
+            client_secret: self.client_secret.clone(),
             scopes: trimmed(&self.scopes),
             groups_claim: self.groups_claim.clone(),
             admin_groups: trimmed(&self.admin_groups),
             allowed_groups: trimmed(&self.allowed_groups),
             may_join: self.join,
-            return_to: trimmed(&self.return_to),
-            ..OidcSettings::new(issuer, client_id, safe("CODEX_PUBLIC_URL", public_url)?)
-        }))
-    }
-}
-
-fn safe(name: &'static str, text: &str) -> Result<Url, Error> {
-    Url::parse(text)
-        .ok()
-        .filter(OidcSettings::is_safe)
-        .ok_or_else(|| Error::Setting {
-            name,
-            value: text.to_owned(),
-            expected: "write an https address (http is for this machine only)",
+            return_to: self.return_to.clone(),
+            ..OidcSettings::new(issuer, client_id, public_url)
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser as _;
-
-    #[derive(clap::Parser)]
-    struct Program {
-        #[command(flatten)]
-        oidc: OidcConfig,
-    }
-
-    fn settings(arguments: &[&str]) -> Result<Option<OidcSettings>, Error> {
-        let program = Program::try_parse_from(["x"].iter().chain(arguments)).unwrap();
-        program.oidc.settings()
-    }
-
-    const PROVIDER: [&str; 6] = [
-        "--oidc-issuer",
-        "https://login.example",
-        "--oidc-client-id",
-        "codex",
-        "--public-url",
-        "https://codex.example",
-    ];
-
-    #[test]
-    fn a_provider_needs_three_settings() {
-        assert!(settings(&[]).unwrap().is_none());
-        assert!(Program::try_parse_from(["x", "--oidc-issuer", "https://a"]).is_err());
-        let settings = settings(&PROVIDER).unwrap().unwrap();
-        assert_eq!(settings.scopes, ["email", "profile"]);
-        assert!(settings.may_join && settings.admin_groups.is_empty());
-    }
-
-    #[test]
-    fn addresses_must_be_safe() {
-        for (name, bad) in [
-            ("--oidc-issuer", "http://login.example"),
-            ("--oidc-issuer", "login"),
-            ("--public-url", "http://codex.example"),
-        ] {
-            let mut arguments = PROVIDER;
-            let at = arguments.iter().position(|word| *word == name).unwrap();
-            arguments[at + 1] = bad;
-            assert!(matches!(settings(&arguments), Err(Error::Setting { .. })));
-        }
-        let with = |address: &str| {
-            let more = ["--oidc-return-to", address];
-            settings(&[&PROVIDER[..], &more[..]].concat())
-        };
-        assert!(with("codexremote://signed-in,http://localhost:3000/").is_ok());
-        for bad in ["http://app.example/", "javascript:x", "app", "a://b#c"] {
-            assert!(with(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use jsonwebtoken::{DecodingKey, EncodingKey};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -23,11 +24,11 @@ const PEM: &str = "pem";
 /// Where keys come from.
 #[derive(Clone, Debug)]
 pub enum KeySource {
-    /// Files.
-    Files {
-        /// The key that signs.
-        signing: PathBuf,
-        /// Those that only verify.
+    /// Keys that stay as they are.
+    Fixed {
+        /// In PEM: the key that signs, and then those that only verify.
+        signing: SecretString,
+        /// Files of further keys that only verify.
         verifying: Vec<PathBuf>,
     },
     /// All files of a folder whose names end with `.pem`. The one with the last name signs, once it is [`SETTLE`] old.
@@ -65,13 +66,14 @@ impl KeySource {
     /// Reads the keys; the first is to sign. There is at least one.
     ///
     /// # Errors
-    /// [`Error::File`], [`Error::SigningKey`] or [`Error::NoSigningKey`] with the path.
+    /// [`Error::File`], [`Error::SigningKey`] or [`Error::NoSigningKey`] with the path, [`Error::NoSigningKeys`] where the text holds none.
     pub fn read(&self) -> Result<Vec<Key>, Error> {
         match self {
-            Self::Files { signing, verifying } => {
-                let mut keys = vec![read_key(signing)?];
+            Self::Fixed { signing, verifying } => {
+                let mut keys =
+                    Key::all_from_pem(signing.expose_secret()).ok_or(Error::NoSigningKeys)?;
                 for path in verifying {
-                    let key = read_key(path)?;
+                    let key = Key::read(path)?;
                     if keys.iter().all(|other| other.id != key.id) {
                         keys.push(key);
                     }
@@ -95,6 +97,30 @@ impl Key {
             signing,
             verifying: DecodingKey::from_ed_der(&public),
             public,
+        })
+    }
+
+    /// All keys of a text with one PEM block after the other; nothing when there is none, or one that is no Ed25519 private key.
+    #[must_use]
+    pub fn all_from_pem(text: &str) -> Option<Vec<Self>> {
+        const BEGIN: &str = "-----BEGIN";
+        let starts: Vec<usize> = text.match_indices(BEGIN).map(|(start, _)| start).collect();
+        let ends = starts.iter().skip(1).copied().chain([text.len()]);
+        let blocks = starts.iter().copied().zip(ends);
+        let keys: Vec<Self> = blocks
+            .map(|(start, end)| Self::from_pem(text.get(start..end)?.as_bytes()))
+            .collect::<Option<_>>()?;
+        (!keys.is_empty()).then_some(keys)
+    }
+
+    /// The key in a file.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::SigningKey`] with the path.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let pem = std::fs::read(path).map_err(|source| unreadable(path, source))?;
+        Self::from_pem(&pem).ok_or_else(|| Error::SigningKey {
+            path: path.to_owned(),
         })
     }
 
@@ -131,13 +157,6 @@ impl Key {
     }
 }
 
-fn read_key(path: &Path) -> Result<Key, Error> {
-    let pem = std::fs::read(path).map_err(|source| unreadable(path, source))?;
-    Key::from_pem(&pem).ok_or_else(|| Error::SigningKey {
-        path: path.to_owned(),
-    })
-}
-
 fn read_folder(folder: &Path, now: SystemTime) -> Result<Vec<Key>, Error> {
     let entries = std::fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
     let mut paths = Vec::new();
@@ -152,7 +171,7 @@ fn read_folder(folder: &Path, now: SystemTime) -> Result<Vec<Key>, Error> {
     let mut keys = Vec::with_capacity(paths.len());
     let mut settled = None;
     for (index, path) in paths.iter().enumerate() {
-        keys.push(read_key(path)?);
+        keys.push(Key::read(path)?);
         let changed = std::fs::metadata(path)
             .and_then(|metadata| metadata.modified())
             .map_err(|source| unreadable(path, source))?;
@@ -240,12 +259,29 @@ mod tests {
         assert!(
             matches!(source.read(), Err(Error::SigningKey { path }) if path.ends_with("2.pem"))
         );
-        let files = KeySource::Files {
-            signing: dir.path().join("1.pem"),
+        let first = std::fs::read_to_string(dir.path().join("1.pem")).unwrap();
+        let files = KeySource::Fixed {
+            signing: first.clone().into(),
             verifying: vec![dir.path().join("nowhere.pem")],
         };
         assert!(
             matches!(files.read(), Err(Error::File { path, .. }) if path.ends_with("nowhere.pem"))
         );
+        assert!(Key::all_from_pem("no key").is_none());
+        assert!(Key::all_from_pem(&format!("{first}-----BEGIN PRIVATE KEY-----\n")).is_none());
+    }
+
+    #[test]
+    fn a_text_may_hold_several_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let ids = ["1", "2", "3"].map(|name| write(dir.path(), name, OLD));
+        let text = |name| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        let source = KeySource::Fixed {
+            // As it comes from a file whose last line end was taken away.
+            signing: format!("{}{}", text("1"), text("2").trim_end()).into(),
+            verifying: vec![dir.path().join("2"), dir.path().join("3")],
+        };
+        let keys = source.read().unwrap();
+        assert!(keys.iter().map(Key::id).eq(ids.iter().map(String::as_str)));
     }
 }

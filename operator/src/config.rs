@@ -1,17 +1,23 @@
-//! The configuration, from the environment or from flags.
+//! The configuration, from the environment or from flags. `codex-settings` reads it, and tells everything that is wrong at once.
+
+mod check;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use codex_crds::env_policy::EnvPolicy;
-use codex_tasklog::{ArchiveLocation, Artifact, LiveLimits};
+use codex_settings::values::{dns_label, dns_subdomain, variable_pattern};
+use codex_tasklog::{ArchiveLocation, Artifact, LiveLimits, LiveLocation, authorities_file};
 use jiff::SignedDuration;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
+use self::values::{host_alias, nonce_key, nonce_key_file, pod_proxy_url, quantity, token_key};
 use crate::domain::admission::Limits;
 use crate::domain::step::Patience;
+use crate::error::Error;
+use crate::keys::Nonces;
 use crate::leader::LeaseOptions;
 use crate::spool::SpoolLimits;
 
@@ -20,15 +26,6 @@ const MIN_LIVE_BYTES: u64 = 1 << 20;
 
 /// A spool that holds less than this could not take the largest batch of frames.
 const MIN_SPOOL_BYTES: u64 = 64 << 10;
-
-/// Where the log of running tasks is kept.
-#[derive(Clone, Debug)]
-pub enum LiveStore {
-    /// In the memory of the operator, lent to other processes of this machine through a Unix socket.
-    Hub(PathBuf),
-    /// In Redis, at this address, which may hold a password.
-    Redis(SecretString),
-}
 
 /// A host name that Pods know without DNS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,29 +47,32 @@ pub struct HostAlias {
 )]
 pub struct Config {
     /// Namespace of the tasks.
-    #[arg(long, env = "CODEX_NAMESPACE", default_value = "codex-tasks")]
+    #[arg(long, env = "CODEX_NAMESPACE", default_value = "codex-tasks", value_parser = dns_label)]
     pub namespace: String,
     /// Image of the runner.
     #[arg(long, env = "CODEX_RUNNER_IMAGE", default_value = "codex-runner:local")]
     pub runner_image: String,
-    /// Where Pods reach the pod proxy, for example `http://10.0.0.7:8787`.
-    #[arg(long, env = "CODEX_POD_PROXY_URL")]
+    /// Where Pods reach the pod proxy, for example `http://10.0.0.7:8787`; `http` only.
+    #[arg(long, env = "CODEX_POD_PROXY_URL", value_parser = pod_proxy_url)]
     pub pod_proxy_url: String,
     /// Ed25519 private key (PKCS 8, PEM) that signs the tokens of tasks.
-    #[arg(long, env = "CODEX_TASK_TOKEN_KEY_FILE")]
-    pub task_token_key_file: PathBuf,
-    /// At least 32 random bytes, from which the nonce of each task is made.
-    #[arg(long, env = "CODEX_NONCE_KEY_FILE")]
-    pub nonce_key_file: PathBuf,
+    #[arg(long, env = "CODEX_TASK_TOKEN_KEY", hide_env_values = true, value_parser = token_key)]
+    pub task_token_key: SecretString,
+    /// At least 32 random characters, from which the nonce of each task is made. This or `CODEX_NONCE_KEY_FILE` is required.
+    #[arg(long, env = "CODEX_NONCE_KEY", hide_env_values = true, value_parser = nonce_key)]
+    pub nonce_key: Option<SecretString>,
+    /// A file with at least 32 random bytes for the same, each of which counts, line ends too.
+    #[arg(long, env = "CODEX_NONCE_KEY_FILE", value_parser = nonce_key_file)]
+    pub nonce_key_file: Option<PathBuf>,
     /// The live log: `hub:/path/to.sock`, or Redis 7 or later at `redis://[user[:password]@]host[:port][/database]`, `rediss://` for
     /// TLS. Redis needs `maxmemory-policy noeviction`.
     #[arg(long, env = "CODEX_LIVE_STORE", hide_env_values = true)]
-    pub live_store: LiveStore,
-    /// A file with the password of Redis, instead of one in the address.
-    #[arg(long, env = "CODEX_REDIS_PASSWORD_FILE")]
-    pub redis_password_file: Option<PathBuf>,
+    pub live_store: LiveLocation,
+    /// The password of Redis, instead of one in the address.
+    #[arg(long, env = "CODEX_REDIS_PASSWORD", hide_env_values = true)]
+    pub redis_password: Option<SecretString>,
     /// A file with the certificate authorities (PEM) that may vouch for Redis at `rediss://`, instead of those that the system trusts.
-    #[arg(long, env = "CODEX_REDIS_CA_FILE")]
+    #[arg(long, env = "CODEX_REDIS_CA_FILE", value_parser = authorities_file)]
     pub redis_ca_file: Option<PathBuf>,
     /// Bytes of archived frames that the live log of a task keeps for readers that are a little behind.
     #[arg(long, env = "CODEX_LIVE_KEEP_BYTES", default_value_t = LiveLimits::default().keep)]
@@ -115,28 +115,29 @@ pub struct Config {
     #[arg(long, env = "CODEX_ALLOW_HOST_PATH", default_value = "false", action = clap::ArgAction::Set,
         value_parser = clap::builder::BoolishValueParser::new())]
     pub allow_host_path: bool,
-    /// Environment variables that tasks may set: names, or beginnings followed by `*`.
+    /// Environment variables that tasks may set: names, or beginnings followed by `*`, separated by commas. Keep them the same as those of the gateway.
     #[arg(
         long,
         env = "CODEX_ENV_ALLOW",
         default_value = "*",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = variable_pattern
     )]
     pub env_allow: Vec<String>,
     /// CPU limit of a task whose repository names none.
-    #[arg(long, env = "CODEX_DEFAULT_CPU", default_value = "2")]
+    #[arg(long, env = "CODEX_DEFAULT_CPU", default_value = "2", value_parser = quantity)]
     pub default_cpu: String,
     /// Memory limit of a task whose repository names none.
-    #[arg(long, env = "CODEX_DEFAULT_MEMORY", default_value = "4Gi")]
+    #[arg(long, env = "CODEX_DEFAULT_MEMORY", default_value = "4Gi", value_parser = quantity)]
     pub default_memory: String,
     /// Disk of a task whose repository names none.
-    #[arg(long, env = "CODEX_DEFAULT_EPHEMERAL_STORAGE", default_value = "10Gi")]
+    #[arg(long, env = "CODEX_DEFAULT_EPHEMERAL_STORAGE", default_value = "10Gi", value_parser = quantity)]
     pub default_ephemeral_storage: String,
     /// CPU that the scheduler sets aside for a task; tasks mostly wait for the model.
-    #[arg(long, env = "CODEX_CPU_REQUEST", default_value = "250m")]
+    #[arg(long, env = "CODEX_CPU_REQUEST", default_value = "250m", value_parser = quantity)]
     pub cpu_request: String,
     /// Memory that the scheduler sets aside for a task.
-    #[arg(long, env = "CODEX_MEMORY_REQUEST", default_value = "512Mi")]
+    #[arg(long, env = "CODEX_MEMORY_REQUEST", default_value = "512Mi", value_parser = quantity)]
     pub memory_request: String,
     /// The model of tasks whose repository names none.
     #[arg(long, env = "CODEX_DEFAULT_MODEL")]
@@ -163,14 +164,14 @@ pub struct Config {
     #[arg(long, env = "CODEX_LIVE_LINGER_SECONDS", default_value_t = 30)]
     pub live_linger_seconds: u32,
     /// Runtime class of the Pods, for example one for gVisor or Kata.
-    #[arg(long, env = "CODEX_RUNTIME_CLASS")]
+    #[arg(long, env = "CODEX_RUNTIME_CLASS", value_parser = dns_subdomain)]
     pub runtime_class: Option<String>,
     /// Whether Pods get user namespaces of their own; the cluster must support them.
     #[arg(long, env = "CODEX_USER_NAMESPACES", default_value = "false", action = clap::ArgAction::Set,
         value_parser = clap::builder::BoolishValueParser::new())]
     pub user_namespaces: bool,
-    /// Names that Pods know without DNS: `10.0.0.7=pod-proxy,...`. Pods get no DNS when the pod proxy is reached without it.
-    #[arg(long, env = "CODEX_HOST_ALIASES", value_delimiter = ',')]
+    /// Names that Pods know without DNS: `10.0.0.7=pod-proxy`, separated by commas. Pods get no DNS when the pod proxy is reached without it.
+    #[arg(long, env = "CODEX_HOST_ALIASES", value_delimiter = ',', value_parser = host_alias)]
     pub host_aliases: Vec<HostAlias>,
     /// Address for `/healthz`, `/readyz` and `/metrics`.
     #[arg(long, env = "CODEX_LISTEN", default_value = "127.0.0.1:0")]
@@ -180,10 +181,10 @@ pub struct Config {
         value_parser = clap::builder::BoolishValueParser::new())]
     pub leader_election: bool,
     /// The name of the Lease, in the namespace of the tasks.
-    #[arg(long, env = "CODEX_LEASE_NAME", default_value = "codex-operator")]
+    #[arg(long, env = "CODEX_LEASE_NAME", default_value = "codex-operator", value_parser = dns_subdomain)]
     pub lease_name: String,
     /// Who this operator is, unlike any other at the same time: the name of its Pod. A process that starts again under the same name
-    /// goes on at once. [default: the name of the host, which in a Pod is the Pod's]
+    /// goes on at once. Without it, the name of the host, which in a Pod is the Pod's.
     #[arg(long, env = "CODEX_IDENTITY")]
     pub identity: Option<String>,
     /// Seconds without a sign of life from the holder of the Lease after which another operator takes over. The holder stops by itself
@@ -248,6 +249,18 @@ impl Config {
         }
     }
 
+    /// What makes the nonces of tasks.
+    ///
+    /// # Errors
+    /// [`Error`] when there is no key for them, or it cannot be used any more.
+    pub fn nonces(&self) -> Result<Nonces, Error> {
+        match (&self.nonce_key, &self.nonce_key_file) {
+            (Some(key), _) => Nonces::from_bytes(key.expose_secret().as_bytes().to_vec()),
+            (None, Some(file)) => Nonces::from_file(file),
+            (None, None) => Err(Error::NoNonceKey),
+        }
+    }
+
     /// The rules for environment variables.
     #[must_use]
     pub fn env_policy(&self) -> EnvPolicy {
@@ -258,54 +271,5 @@ impl Config {
     #[must_use]
     pub const fn live_linger(&self) -> Duration {
         Duration::from_secs(self.live_linger_seconds as u64)
-    }
-}
-
-impl FromStr for LiveStore {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("hub:") {
-            Some(path) if path.starts_with('/') => Ok(Self::Hub(path.into())),
-            // What is wrong in an address is told when it is used, without the address: it may hold a password, and the parser of
-            // the command line would print it.
-            None if text.contains("://") => Ok(Self::Redis(text.into())),
-            _ => Err("use hub:/path/to.sock or redis://host:port".into()),
-        }
-    }
-}
-
-impl FromStr for HostAlias {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once('=') {
-            Some((ip, name)) if ip.parse::<std::net::IpAddr>().is_ok() && !name.is_empty() => {
-                Ok(Self {
-                    ip: ip.to_owned(),
-                    name: name.to_owned(),
-                })
-            }
-            _ => Err(format!("{text:?} is not a host alias; use ADDRESS=NAME")),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    #[test]
-    fn stores_and_aliases_are_checked() {
-        let hub = "hub:/run/a.sock".parse().unwrap();
-        assert!(matches!(hub, LiveStore::Hub(path) if path.as_path() == Path::new("/run/a.sock")));
-        assert!("hub:a.sock".parse::<LiveStore>().is_err());
-        assert!("localhost".parse::<LiveStore>().is_err());
-        let redis: LiveStore = "redis://:s3cret@x".parse().unwrap();
-        assert!(matches!(redis, LiveStore::Redis(_)) && !format!("{redis:?}").contains("s3cret"));
-        assert!("10.0.0.1=proxy".parse::<HostAlias>().is_ok());
-        assert!("proxy=10.0.0.1".parse::<HostAlias>().is_err());
     }
 }

@@ -23,6 +23,17 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The key of tokens is none.
+    #[error(
+        "it is not an Ed25519 private key in PKCS 8 PEM form; make one with: openssl genpkey -algorithm ed25519"
+    )]
+    TokenKey,
+    /// The key of nonces is too short.
+    #[error("it must hold at least {0} random bytes; make one with: openssl rand -hex 32")]
+    NonceKey(usize),
+    /// There is no key of nonces.
+    #[error("no key of nonces is configured; set CODEX_NONCE_KEY_FILE or CODEX_NONCE_KEY")]
+    NoNonceKey,
     /// A token could not be signed.
     #[error("the token of the task cannot be signed: {0}")]
     Token(#[from] jsonwebtoken::errors::Error),

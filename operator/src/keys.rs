@@ -33,16 +33,13 @@ struct Claims<'a> {
 }
 
 impl TokenSigner {
-    /// Reads an Ed25519 private key in PKCS 8 PEM form.
+    /// Takes an Ed25519 private key in PKCS 8 PEM form.
     ///
     /// # Errors
-    /// [`Error::Key`] when the file cannot be read or holds something else.
-    pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let pem = read(path)?;
-        let key = EncodingKey::from_ed_pem(&pem).map_err(|_| Error::Key {
-            path: path.to_owned(),
-            reason: "it is not an Ed25519 private key in PKCS 8 PEM form".into(),
-        })?;
+    /// [`Error::TokenKey`] when it is something else.
+    pub fn from_pem(pem: &SecretString) -> Result<Self, Error> {
+        let pem = pem.expose_secret().as_bytes();
+        let key = EncodingKey::from_ed_pem(pem).map_err(|_| Error::TokenKey)?;
         Ok(Self { key })
     }
 
@@ -77,17 +74,25 @@ pub struct Nonces {
 }
 
 impl Nonces {
-    /// Reads a key of at least 32 bytes.
+    /// Reads a key of at least 32 bytes from a file.
     ///
     /// # Errors
-    /// [`Error::Key`] when the file cannot be read or is too short.
+    /// [`Error::Key`] when the file cannot be read, [`Error::NonceKey`] when it is too short.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let key = read(path)?;
+        let key = std::fs::read(path).map_err(|error| Error::Key {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Self::from_bytes(key)
+    }
+
+    /// Takes a key of at least 32 bytes.
+    ///
+    /// # Errors
+    /// [`Error::NonceKey`] when it is shorter.
+    pub fn from_bytes(key: Vec<u8>) -> Result<Self, Error> {
         if key.len() < MIN_NONCE_KEY {
-            return Err(Error::Key {
-                path: path.to_owned(),
-                reason: format!("it must hold at least {MIN_NONCE_KEY} random bytes"),
-            });
+            return Err(Error::NonceKey(MIN_NONCE_KEY));
         }
         Ok(Self { key: key.into() })
     }
@@ -102,11 +107,4 @@ impl Nonces {
         text.truncate(32);
         text.into()
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| Error::Key {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
 }

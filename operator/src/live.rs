@@ -5,25 +5,26 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use codex_tasklog::{LiveLog, LiveLogWriter, MemoryStore, RedisConfig, RedisStore, hub};
-use secrecy::SecretString;
+use codex_tasklog::{
+    LiveLocation, LiveLog, LiveLogWriter, MemoryStore, RedisConfig, RedisStore, hub,
+};
 use tokio::net::UnixListener;
 
-use crate::config::{Config, LiveStore};
+use crate::config::Config;
 use crate::error::Error;
 use crate::supervisor::Supervisor;
 
 /// Opens the live store, and lends it to the other processes of this machine.
 ///
 /// # Errors
-/// [`Error::Listen`] when the socket cannot be made, [`Error::Log`] or [`Error::Key`] when the address, the password or the
+/// [`Error::Listen`] when the socket cannot be made, [`Error::Log`] when the address, the password or the
 /// certificate authorities of Redis cannot be used. A Redis that is away is none: frames wait for it.
 pub fn open_live(
     config: &Config,
     supervisor: &Supervisor,
 ) -> Result<Arc<dyn LiveLogWriter>, Error> {
     match &config.live_store {
-        LiveStore::Hub(path) => {
+        LiveLocation::Hub(path) => {
             let listener = bind(path).map_err(|source| Error::Listen {
                 address: path.display().to_string(),
                 source,
@@ -36,13 +37,8 @@ pub fn open_live(
             );
             Ok(Arc::new(store))
         }
-        LiveStore::Redis(address) => {
-            let password = config
-                .redis_password_file
-                .as_deref()
-                .map(read_password)
-                .transpose()?;
-            let mut redis = RedisConfig::new(address, password.as_ref())?;
+        LiveLocation::Redis(address) => {
+            let mut redis = RedisConfig::new(address, config.redis_password.as_ref())?;
             if let Some(file) = &config.redis_ca_file {
                 redis = redis.with_authorities(file)?;
             }
@@ -51,14 +47,6 @@ pub fn open_live(
             Ok(Arc::new(RedisStore::new(redis)?))
         }
     }
-}
-
-fn read_password(path: &Path) -> Result<SecretString, Error> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::Key {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
-    Ok(text.trim_end_matches(['\r', '\n']).into())
 }
 
 /// The socket appears under its name only after its mode is set, so nobody else can ever connect; a socket that a dead process

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use clap::Parser as _;
 use codex_operator::{Config, Options, Ready, run};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -10,7 +9,9 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+    // Only one provider is built in; a second installation changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let loaded = codex_settings::load::<Config>();
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(
@@ -18,8 +19,7 @@ async fn main() -> anyhow::Result<()> {
         )
         .with_writer(std::io::stderr)
         .init();
-    // Only one provider is built in; a second installation changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = loaded.warn();
 
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

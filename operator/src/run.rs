@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::events::EventSink;
 use crate::follow::{FollowTiming, LogStores, Logs};
 use crate::http::{self, Probes};
-use crate::keys::{Nonces, TokenSigner};
+use crate::keys::TokenSigner;
 use crate::leader::{Election, Leadership};
 use crate::metrics::Metrics;
 use crate::reconcile::{self, Context, Memories};
@@ -91,8 +91,8 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
     } = options;
     let config = Arc::new(config);
     let supervisor = Supervisor::new(shutdown.clone());
-    let signer = TokenSigner::from_file(&config.task_token_key_file)?;
-    let nonces = Nonces::from_file(&config.nonce_key_file)?;
+    let signer = TokenSigner::from_pem(&config.task_token_key)?;
+    let nonces = config.nonces()?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| Error::Listen {

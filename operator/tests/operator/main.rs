@@ -17,4 +17,5 @@ mod queue;
 mod redis;
 mod repair;
 mod restart;
+mod settings;
 mod spool;

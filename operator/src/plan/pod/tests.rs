@@ -18,12 +18,16 @@ fn config(more: &[&str]) -> Config {
     let base = [
         "codex-operator",
         "--pod-proxy-url=http://10.0.0.7:8787",
-        "--task-token-key-file=k",
-        "--nonce-key-file=n",
         "--live-store=hub:/s",
         "--archive=file:///a",
     ];
-    Config::try_parse_from(base.iter().chain(more)).unwrap()
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let keys = [
+        format!("--task-token-key={}", key.serialize_pem()),
+        format!("--nonce-key={}", "n".repeat(32)),
+    ];
+    let keys = keys.iter().map(String::as_str);
+    Config::try_parse_from(base.into_iter().chain(keys).chain(more.iter().copied())).unwrap()
 }
 
 fn task(spec: Value) -> CodexTask {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clap::Parser as _;
 use codex_operator::checkpoint::{self, Checkpoint, Checkpoints};
 use codex_operator::follow::FollowTiming;
 use codex_operator::keys::Nonces;
@@ -106,7 +105,10 @@ impl Setup {
             format!("--spool-dir={}", file("spool")),
         ];
         arguments.extend(self.flags.iter().cloned());
-        Config::try_parse_from(arguments).unwrap()
+        let nothing = std::iter::empty::<(String, String)>();
+        codex_settings::read::<Config>(arguments, nothing)
+            .unwrap()
+            .settings
     }
 }
 

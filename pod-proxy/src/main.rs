@@ -1,6 +1,6 @@
 //! The pod proxy as a program.
 
-use clap::Parser;
+use anyhow::Context as _;
 use codex_pod_proxy::{Listeners, config::Args, run};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,15 +9,17 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    // Fails only if a provider is there already, which then serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let loaded = codex_settings::load::<Args>();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(filter)
         .init();
-    // Fails only if a provider is there already, which then serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let args = Args::parse();
+    let args = loaded.warn();
     let listeners = Listeners::bind(args.listen, args.admin_listen).await?;
+    let config = args.config().context("there is no API key")?;
 
     let shutdown = CancellationToken::new();
     let (mut interrupt, mut terminate) = (
@@ -27,7 +29,7 @@ async fn main() -> anyhow::Result<()> {
     let ready =
         json!({"ready": true, "url": listeners.proxy_url()?, "admin_url": listeners.admin_url()?});
     let announce = || println!("{ready}");
-    let serving = run(listeners, args.into(), shutdown.clone(), announce);
+    let serving = run(listeners, config, shutdown.clone(), announce);
     tokio::pin!(serving);
     tokio::select! {
         result = &mut serving => return Ok(result?),

@@ -3,11 +3,13 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use futures::{FutureExt as _, future::OptionFuture};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use secrecy::ExposeSecret as _;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -17,10 +19,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Config, admin,
     artifacts::Artifacts,
+    config::ApiKey,
     metrics::Metrics,
     proxy::{Proxy, parse_api_key},
     token::TaskTokenKeys,
-    watched::{self, WatchError},
+    watched::{self, WatchError, Watched},
 };
 
 /// How long a client may take for the head of a request, and rest between two.
@@ -52,6 +55,9 @@ pub enum StartError {
     /// A key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] WatchError),
+    /// The API key cannot be used.
+    #[error("the API key of CODEX_UPSTREAM_KEY cannot be used: {0}")]
+    Key(String),
     /// The HTTP client cannot be made, for example because there are no root certificates.
     #[error("cannot set up the client for the model API: {0}")]
     Client(#[from] reqwest::Error),
@@ -109,13 +115,19 @@ pub async fn run(
     let end = CancellationToken::new();
     let _end_guard = end.clone().drop_guard();
     let every = config.reload_interval;
-    let (key, follow_key) = watched::watch(
-        config.upstream_key_file.clone(),
-        parse_api_key,
-        every,
-        end.clone(),
-    )
-    .await?;
+    let (key, follow_key) = match &config.upstream_key {
+        ApiKey::Fixed(key) => {
+            let key = parse_api_key(key.expose_secret().as_bytes())
+                .map_err(|error| StartError::Key(error.to_string()))?;
+            (Watched::fixed(key), None)
+        }
+        ApiKey::File(path) => {
+            let watching = watched::watch(path.clone(), parse_api_key, every, end.clone());
+            let (key, follow) = watching.await?;
+            (key, Some(follow))
+        }
+    };
+    let follow_key = OptionFuture::from(follow_key).map(drop);
     let (token_keys, follow_token_keys) = watched::watch(
         config.task_token_public_key_file.clone(),
         TaskTokenKeys::from_pem,

@@ -37,6 +37,11 @@ pub enum WatchError {
 pub(crate) struct Watched<T>(watch::Receiver<Arc<T>>);
 
 impl<T> Watched<T> {
+    /// What stays as it is.
+    pub(crate) fn fixed(value: T) -> Self {
+        Self(watch::channel(Arc::new(value)).1)
+    }
+
     pub(crate) fn current(&self) -> Arc<T> {
         Arc::clone(&self.0.borrow())
     }

@@ -130,24 +130,33 @@ async fn the_program_logs_no_secret_and_stops_when_told() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told() {
+fn everything_that_is_wrong_with_the_configuration_is_told_at_once() {
     let output = Command::new(env!("CARGO_BIN_EXE_codex-pod-proxy"))
+        .env_clear()
+        .env("CODEX_UPSTREAM_KEY", "s3cret")
         .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-            "--upstream-url",
-            "http://127.0.0.1:1/v1",
-        ])
-        .args([
-            "--upstream-key-file",
-            "/nonexistent/key",
-            "--task-token-public-key-file",
-            "/nonexistent/pem",
+            "--listen=127.0.0.1:8787",
+            "--admin-listen=127.0.0.1:8787",
+            "--upstream-url=http://me:s3cret@127.0.0.1:1/v1",
+            "--upstream-key-file=/nonexistent/key",
+            "--task-token-public-key-file=/nonexistent/pem",
+            "--max-connections=0",
+            "--drain-seconds=soon",
         ])
         .output()
         .unwrap();
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read /nonexistent/key"));
+    let told = String::from_utf8(output.stderr).unwrap();
+    for mistake in [
+        "--listen and --admin-listen are both 127.0.0.1:8787",
+        "--upstream-url is \"http://***@127.0.0.1:1/v1\", which cannot be used",
+        "CODEX_UPSTREAM_KEY and --upstream-key-file are both set",
+        "--upstream-key-file is \"/nonexistent/key\", which cannot be used: No such file",
+        "--task-token-public-key-file is \"/nonexistent/pem\"",
+        "--max-connections is \"0\"",
+        "--drain-seconds is \"soon\"",
+    ] {
+        assert!(told.contains(mistake), "{mistake}: {told}");
+    }
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(!told.contains("s3cret"), "{told}");
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Once, time::Duration};
 
-use codex_pod_proxy::{Config, Listeners, run, token::TaskClaims};
+use codex_pod_proxy::{Config, Listeners, config::ApiKey, run, token::TaskClaims};
 use codex_tasklog::ArchiveLocation;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ED25519};
@@ -68,7 +68,7 @@ impl Proxy {
         );
         let config = Config {
             upstream_url: format!("http://{upstream}/v1").parse().unwrap(),
-            upstream_key_file: key_file,
+            upstream_key: ApiKey::File(key_file),
             task_token_public_key_file: public_key_file,
             max_requests_per_task: limits.max_requests_per_task,
             max_connections: 64,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -98,50 +99,87 @@ pub enum ConfigError {
     },
 }
 
+/// Everything that is wrong with the environment. There is at least one thing.
+#[derive(Debug)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&errors.join("\n"))
+    }
+}
+
 impl Config {
     /// Reads the environment of this process. The secrets have been taken out of it before.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable that is missing or wrong.
-    pub fn from_env(secrets: Secrets) -> Result<Self, ConfigError> {
+    /// [`ConfigErrors`] names all variables that are missing or wrong.
+    pub fn from_env(secrets: Secrets) -> Result<Self, ConfigErrors> {
         Self::from_vars(std::env::vars_os().collect(), secrets)
     }
 
     fn from_vars(
         vars: BTreeMap<OsString, OsString>,
         secrets: Secrets,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, ConfigErrors> {
         let vars = Vars(vars);
-        Ok(Self {
-            task_id: vars.text("CODEX_TASK_ID")?,
-            prompt_file: vars.path("CODEX_TASK_PROMPT_FILE")?,
-            cwd: vars.path("CODEX_TASK_CWD")?,
-            repository: vars.path("CODEX_REPOSITORY_PATH")?,
-            model: vars
-                .get("CODEX_MODEL")
-                .map(|_| vars.text("CODEX_MODEL"))
-                .transpose()?,
-            pod_proxy: vars.proxy()?,
-            token: required(secrets.token, "CODEX_TASK_TOKEN")?,
-            nonce: required(secrets.nonce, "CODEX_FRAME_NONCE").and_then(check_nonce)?,
-            grace: vars.grace()?,
-            log_budget: vars.bytes("CODEX_LOG_BUDGET_BYTES", DEFAULT_LOG_BUDGET)?,
-            spool_limit: vars.bytes("CODEX_SPOOL_BYTES", DEFAULT_SPOOL_LIMIT)?,
-            resume_from: vars
-                .get("CODEX_RESUME_FROM")
-                .map(|_| vars.text("CODEX_RESUME_FROM"))
-                .transpose()?,
-            env: vars.task_env(),
-            mcp_servers: vars.mcp_servers()?,
-            codex: vars.path_or("CODEX_BIN", "/opt/codex/bin/codex")?,
-            workspace: vars.path_or("CODEX_WORKSPACE", "/workspace")?,
-            codex_home: vars.path_or("CODEX_HOME", "/codex-home")?,
-            temporary: vars.path_or("TMPDIR", "/tmp")?,
-            path: vars
-                .get("PATH")
-                .map_or_else(|| DEFAULT_PATH.into(), OsStr::to_owned),
-        })
+        let mut errors = Vec::new();
+        let task_id = keep(&mut errors, vars.text("CODEX_TASK_ID"));
+        let prompt_file = keep(&mut errors, vars.path("CODEX_TASK_PROMPT_FILE"));
+        let cwd = keep(&mut errors, vars.path("CODEX_TASK_CWD"));
+        let repository = keep(&mut errors, vars.path("CODEX_REPOSITORY_PATH"));
+        let model = keep(&mut errors, vars.optional_text("CODEX_MODEL"));
+        let pod_proxy = keep(&mut errors, vars.proxy());
+        let token = keep(&mut errors, required(secrets.token, "CODEX_TASK_TOKEN"));
+        let nonce = required(secrets.nonce, "CODEX_FRAME_NONCE").and_then(check_nonce);
+        let nonce = keep(&mut errors, nonce);
+        let grace = keep(&mut errors, vars.grace());
+        let log_budget = vars.bytes("CODEX_LOG_BUDGET_BYTES", DEFAULT_LOG_BUDGET);
+        let log_budget = keep(&mut errors, log_budget);
+        let spool_limit = vars.bytes("CODEX_SPOOL_BYTES", DEFAULT_SPOOL_LIMIT);
+        let spool_limit = keep(&mut errors, spool_limit);
+        let resume_from = keep(&mut errors, vars.optional_text("CODEX_RESUME_FROM"));
+        let mcp_servers = keep(&mut errors, vars.mcp_servers());
+        let codex = keep(
+            &mut errors,
+            vars.path_or("CODEX_BIN", "/opt/codex/bin/codex"),
+        );
+        let workspace = keep(&mut errors, vars.path_or("CODEX_WORKSPACE", "/workspace"));
+        let codex_home = keep(&mut errors, vars.path_or("CODEX_HOME", "/codex-home"));
+        let temporary = keep(&mut errors, vars.path_or("TMPDIR", "/tmp"));
+        let path = vars.get("PATH");
+        let path = path.map_or_else(|| DEFAULT_PATH.into(), OsStr::to_owned);
+        // Whatever is none has left its error.
+        let whole = || {
+            Some(Self {
+                task_id: task_id?,
+                prompt_file: prompt_file?,
+                cwd: cwd?,
+                repository: repository?,
+                model: model?,
+                pod_proxy: pod_proxy?,
+                token: token?,
+                nonce: nonce?,
+                grace: grace?,
+                log_budget: log_budget?,
+                spool_limit: spool_limit?,
+                resume_from: resume_from?,
+                env: vars.task_env(),
+                mcp_servers: mcp_servers?,
+                codex: codex?,
+                workspace: workspace?,
+                codex_home: codex_home?,
+                temporary: temporary?,
+                path,
+            })
+        };
+        whole().ok_or(ConfigErrors(errors))
     }
+}
+
+fn keep<T>(errors: &mut Vec<ConfigError>, result: Result<T, ConfigError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
 }
 
 struct Vars(BTreeMap<OsString, OsString>);
@@ -159,6 +197,10 @@ impl Vars {
             .to_str()
             .ok_or_else(|| invalid(name, "it is not UTF-8"))?;
         Ok(value.to_owned())
+    }
+
+    fn optional_text(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+        self.get(name).map(|_| self.text(name)).transpose()
     }
 
     fn path(&self, name: &'static str) -> Result<PathBuf, ConfigError> {
@@ -343,7 +385,7 @@ mod tests {
         ] {
             let error = Config::from_vars(vars(&[(name, value)]), secrets()).unwrap_err();
             assert!(
-                matches!(error, ConfigError::Invalid { name: found, .. } if found == name),
+                matches!(error.0[..], [ConfigError::Invalid { name: found, .. }] if found == name),
                 "{name}={value}"
             );
         }
@@ -352,6 +394,38 @@ mod tests {
             ..secrets()
         };
         assert!(Config::from_vars(vars(&[]), nonce).is_err());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let wrong = vars(&[
+            ("CODEX_TASK_ID", ""),
+            ("CODEX_TASK_CWD", "srv/repos"),
+            ("CODEX_POD_PROXY_URL", "https://proxy"),
+            ("CODEX_GRACE_SECONDS", "soon"),
+            ("CODEX_MCP_SERVERS", "[]"),
+        ]);
+        let nonce = Secrets {
+            nonce: Some("s3cret\"".into()),
+            ..secrets()
+        };
+        let told = Config::from_vars(wrong, nonce).unwrap_err().to_string();
+        let names = [
+            "CODEX_TASK_ID",
+            "CODEX_TASK_CWD",
+            "CODEX_POD_PROXY_URL",
+            "CODEX_FRAME_NONCE",
+            "CODEX_GRACE_SECONDS",
+            "CODEX_MCP_SERVERS",
+        ];
+        assert!(
+            told.lines()
+                .zip(names)
+                .all(|(line, name)| line.starts_with(name)),
+            "{told}"
+        );
+        assert_eq!(told.lines().count(), names.len());
+        assert!(!told.contains("s3cret"), "{told}");
     }
 
     #[test]

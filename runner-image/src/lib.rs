@@ -32,7 +32,7 @@ mod shutdown;
 mod spool;
 mod workspace;
 
-pub use config::{Config, ConfigError, McpServer};
+pub use config::{Config, ConfigError, ConfigErrors, McpServer};
 pub use run::run;
 
 /// Exit codes of the runner itself. Otherwise it ends with the code of Codex, or 128 and the number of the signal that

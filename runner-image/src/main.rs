@@ -12,9 +12,11 @@ fn main() -> ExitCode {
     }
     let config = match Config::from_env(harden::take_secrets()) {
         Ok(config) => config,
-        Err(error) => {
+        Err(errors) => {
             // Without a whole configuration no frame could be trusted, so this is plain text.
-            eprintln!("codex-runner: {error}");
+            for error in errors.0 {
+                eprintln!("codex-runner: {error}");
+            }
             return ExitCode::from(exit::USAGE);
         }
     };

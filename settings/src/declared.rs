@@ -19,6 +19,8 @@ pub(crate) struct Declared {
     /// The option, with its dashes.
     pub option: String,
     pub is_required: bool,
+    /// Whether it is a list, which may be empty.
+    pub is_list: bool,
     /// Whether its value is never shown.
     pub is_secret: bool,
     /// Where else it may be: the id of the setting that names its file.
@@ -65,6 +67,7 @@ pub(crate) fn declared<T: CommandFactory>() -> (Command, Vec<Declared>) {
             variable: format!("{}{FILE}", secret.variable),
             option: format!("{}-file", secret.option),
             is_required: false,
+            is_list: false,
             is_secret: false,
             file: None,
         })
@@ -99,6 +102,7 @@ fn setting(arg: &Arg) -> Option<Declared> {
         variable: arg.get_env()?.to_str()?.to_owned(),
         option: format!("--{}", arg.get_long()?),
         is_required: arg.is_required_set(),
+        is_list: arg.get_value_delimiter().is_some(),
         is_secret: arg.is_hide_env_values_set(),
         file: None,
     })

@@ -6,7 +6,7 @@
 //! - whoever starts a program is told everything that is wrong at once, not one mistake for each start ([`read`]),
 //! - a secret, which is a field with `hide_env_values`, also comes from the file that the same name with `_FILE` says, is never shown,
 //!   and given in both ways it is refused,
-//! - an empty variable counts as one that is not set, as templates of manifests like to leave them,
+//! - an empty variable counts as one that is not set, as templates of manifests like to leave them, but that of a list is an empty list,
 //! - what depends on several settings is told with the rest ([`Settings::check`]),
 //! - a variable of a mistyped name does not go unnoticed ([`Unknown`]),
 //! - the documentation cannot tell anything else than the program does ([`markdown`]).

@@ -85,11 +85,9 @@ pub fn read<T: Settings>(
     variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
 ) -> Result<Loaded<T>, Stop> {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    // An empty variable is one that somebody left empty.
     let variables: HashMap<OsString, OsString> = variables
         .into_iter()
         .map(|(name, value)| (name.into(), value.into()))
-        .filter(|(_, value)| !value.is_empty())
         .collect();
     let (command, settings) = declared::<T>();
     let program = command.get_name().to_owned();
@@ -213,11 +211,20 @@ impl Found {
         let find = |setting: &Declared| {
             let id = setting.id.as_str();
             if options.value_source(id) == Some(ValueSource::CommandLine) {
-                let values = options.get_raw(id)?.map(OsStr::to_owned).collect();
+                let mut values: Vec<_> = options.get_raw(id)?.map(OsStr::to_owned).collect();
+                if setting.is_list {
+                    values.retain(|value| !value.is_empty());
+                }
                 return Some((Origin::Option, values));
             }
             let value = variables.get(OsStr::new(&setting.variable))?;
-            Some((Origin::Variable, vec![value.clone()]))
+            // An empty variable is one that somebody left empty. But an empty list is not its default: it may allow nothing, where
+            // that allows everything.
+            match (value.is_empty(), setting.is_list) {
+                (false, _) => Some((Origin::Variable, vec![value.clone()])),
+                (true, true) => Some((Origin::Variable, Vec::new())),
+                (true, false) => None,
+            }
         };
         let all = settings.iter();
         Self(
@@ -226,8 +233,9 @@ impl Found {
         )
     }
 
+    /// Whether there is a value. An empty list is none.
     pub(crate) fn is_set(&self, id: &str) -> bool {
-        self.0.contains_key(id)
+        self.values(id).is_some_and(|values| !values.is_empty())
     }
 
     fn is_set_or_in_file(&self, setting: &Declared) -> bool {

@@ -160,6 +160,16 @@ fn what_is_missing_is_named_and_empty_is_missing() {
 }
 
 #[test]
+fn an_empty_list_is_not_its_default() {
+    let server = load(&[], &with(&[("CODEX_NAMES", "")])).unwrap().settings;
+    assert!(server.names.is_empty(), "{:?}", server.names);
+    let server = load(&["--names="], &GOOD).unwrap().settings;
+    assert!(server.names.is_empty(), "{:?}", server.names);
+    let server = load(&[], &with(&[("CODEX_LISTEN", "")])).unwrap().settings;
+    assert_eq!(server.listen.port(), 80);
+}
+
+#[test]
 fn secrets_come_from_files_and_are_never_shown() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();

@@ -85,7 +85,13 @@ async fn serve_from(clients: TcpListener, live: Arc<dyn LiveLog>) -> Result<()> 
     let router = Router::new()
         .route("/stream/{task}", get(stream))
         .with_state(shared);
-    serve::serve(clients, router, shutdown).await;
+    serve::serve(
+        clients,
+        router,
+        codex_gateway::Settings::default().header_timeout,
+        shutdown,
+    )
+    .await;
     Ok(())
 }
 

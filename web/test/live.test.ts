@@ -3,7 +3,7 @@ import type { CodexEvent, TaskEvent } from "@codex-remote/sdk";
 import { describe, expect, test } from "vitest";
 
 import { findRows, textOf } from "../src/lib/live/row-text";
-import { Timeline, isProblem } from "../src/lib/live/rows";
+import { Timeline, isProblem, plainMessage } from "../src/lib/live/rows";
 import { Search } from "../src/lib/live/search";
 import { Terminal, plainCommand } from "../src/lib/live/terminal";
 
@@ -53,6 +53,12 @@ describe("the timeline", () => {
       { type: "gap", id: next++, data: { count: 3, from: 1 } },
     ]);
     expect(timeline.rows.map(isProblem)).toEqual([true, true, false, true, true]);
+  });
+
+  test("a mistake of the model reads like a sentence", () => {
+    expect(plainMessage('{"error":{"message":"You have no quota left.","code":null}}')).toBe("You have no quota left.");
+    expect(plainMessage('{"message":"No such model"}')).toBe("No such model");
+    for (const text of ["plain", "{broken", '{"error":null}', '{"error":{"message":7}}']) expect(plainMessage(text)).toBe(text);
   });
 
   test("tokens are those of the last turn: Codex counts the whole thread", () => {

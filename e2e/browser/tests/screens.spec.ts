@@ -1,59 +1,125 @@
 /** Every screen in light, dark and on a phone: nothing that axe finds, nothing wider than the screen, and a picture of it. */
 
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import type { Page } from "@playwright/test";
 
-import { expect, test } from "../support/app.js";
-
-/** Pictures go where nothing is checked in, unless they are to be kept. */
-const pictures = process.env["CODEX_PICTURES"] ?? join(import.meta.dirname, "../../../target/browser-pictures");
-mkdirSync(pictures, { recursive: true });
+import { type App, expect, test } from "../support/app.js";
+import { takePicture } from "../support/pictures.js";
 
 const looks = [
-  { name: "light", width: 1280, height: 800, scheme: "light" },
-  { name: "dark", width: 1280, height: 800, scheme: "dark" },
-  { name: "phone", width: 360, height: 740, scheme: "light" },
-  { name: "phone-dark", width: 360, height: 740, scheme: "dark" },
+  { name: "light", viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+  { name: "dark", viewport: { width: 1280, height: 800 }, colorScheme: "dark" },
+  { name: "phone", viewport: { width: 360, height: 740 }, colorScheme: "light" },
+  { name: "phone-dark", viewport: { width: 360, height: 740 }, colorScheme: "dark" },
 ] as const;
 
-for (const { name, width, height, scheme } of looks) {
-  test(`in ${name}`, async ({ app, page }) => {
-    const look = async (screen: string) => {
-      await page.screenshot({ path: join(pictures, `${screen}-${name}.png`) });
+const PROMPT = "Document this repository, and mention what the script prints";
+/** What people ask for; the second line tells the demo model what to play. */
+const others = [
+  { prompt: "Explain how the retries of the HTTP client work\n[demo:say The client tries three times, waits twice as long each time, and gives up on 4xx.]", state: "Completed" },
+  { prompt: "Find out why the nightly build fails\n[demo:fail]", state: "Completed" },
+  { prompt: "Move the configuration to TOML, and keep reading the old files\n[demo:error 400]", state: "Failed" },
+];
+
+for (const { name, viewport, colorScheme } of looks) {
+  test.describe(`in ${name}`, () => {
+    test.use({ viewport, colorScheme, deviceScaleFactor: 2, contextOptions: { reducedMotion: "reduce" } });
+
+    const look = async (app: App, page: Page, screen: string) => {
+      // Three of a kind are enough to look at.
+      if (name !== "phone-dark") await takePicture(page, `${screen}-${name}`);
       expect(await app.violations(), screen).toEqual([]);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       expect(wide, `${screen} is wider than the screen`).toBeLessThanOrEqual(0);
     };
-    await page.setViewportSize({ width, height });
-    await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
-    await app.open();
-    await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
-    await look("sign-in");
-    await app.signIn();
-    await page.getByText("Options").click();
-    await page.getByRole("button", { name: "Add a variable" }).click();
-    await look("home");
-    await app.submit("Document this repository, and mention what the script prints.");
-    await expect(app.state).toHaveText("Completed", { timeout: 60_000 });
-    await look("timeline");
-    await app.tab("Terminal");
-    await look("terminal");
-    await app.tab("Changes");
-    await expect(page.getByText("2 files changed")).toBeVisible();
-    await look("changes");
-    await app.tab("Details");
-    await look("details");
-    await page.getByRole("link", { name: "Tasks", exact: true }).click();
-    await expect(page.getByRole("listitem").first()).toBeVisible();
-    await look("list");
-    await app.submit("[demo:sleep 600]");
-    await expect(app.state).toHaveText("Running", { timeout: 30_000 });
-    await look("running");
-    await page.getByRole("button", { name: "Cancel", exact: true }).click();
-    await look("cancel");
-    await page.getByRole("button", { name: "Cancel the task" }).click();
-    await expect(app.state).toHaveText("Canceled", { timeout: 30_000 });
-    await page.getByRole("link", { name: "Settings" }).click();
-    await look("settings");
+
+    test("all screens", async ({ app, page, context, stack }) => {
+      test.setTimeout(180_000);
+      await app.open();
+      await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+      await look(app, page, "sign-in");
+      await app.signIn();
+      for (const { prompt, state } of others) {
+        await app.submit(prompt);
+        await expect(app.state).toHaveText(state, { timeout: 60_000 });
+        if (state === "Failed") await look(app, page, "failed");
+        await page.getByRole("link", { name: "Tasks", exact: true }).click();
+      }
+      await page.getByText("Options").click();
+      await page.getByRole("button", { name: "Add a variable" }).click();
+      await look(app, page, "home");
+      await page.getByRole("button", { name: "Remove the variable" }).click();
+      await page.getByText("Options").click();
+
+      // The model holds its breath as soon as there is something to see, so the task is in the middle of it.
+      await page.exposeFunction("holdModel", () => process.kill(stack.pid("demo-model"), "SIGSTOP"));
+      await page.evaluate(() => {
+        const observer = new MutationObserver(() => {
+          if (!document.querySelector('[data-kind="todo_list"]')) return;
+          observer.disconnect();
+          (globalThis as unknown as { holdModel(): void }).holdModel();
+        });
+        observer.observe(document.body, { childList: true, subtree: true });
+      });
+      await app.submit(PROMPT);
+      try {
+        await expect(page.locator('[data-kind="todo_list"]')).toBeVisible({ timeout: 30_000 });
+        await expect(app.connection).toHaveText("Live");
+        // Whatever was on its way has come.
+        await expect(page.locator('[data-kind="command_execution"]', { hasText: "running" })).toHaveCount(0);
+        await expect(app.state).toHaveText("Running");
+        await look(app, page, "running");
+      } finally {
+        process.kill(stack.pid("demo-model"), "SIGCONT");
+      }
+      await expect(app.state).toHaveText("Completed", { timeout: 60_000 });
+      await expect(app.connection).toHaveText("Complete");
+      await look(app, page, "timeline");
+      await app.tab("Terminal");
+      await look(app, page, "terminal");
+      await app.tab("Changes");
+      await expect(page.getByText("2 files changed")).toBeVisible();
+      await expect(page.locator(".hljs-section").first()).toBeVisible();
+      await look(app, page, "changes");
+      await app.tab("Details");
+      await look(app, page, "details");
+      await page.getByRole("link", { name: "Tasks", exact: true }).click();
+      await expect(page.getByRole("listitem").first()).toBeVisible();
+
+      await app.submit("Wait for the review\n[demo:sleep 600]");
+      await expect(app.state).toHaveText("Running", { timeout: 30_000 });
+      await page.getByRole("button", { name: "Cancel", exact: true }).click();
+      await expect(page.getByRole("alertdialog")).toBeVisible();
+      await look(app, page, "cancel");
+      await page.getByRole("button", { name: "Cancel the task" }).click();
+      await expect(app.state).toHaveText("Canceled", { timeout: 30_000 });
+      await page.keyboard.press("?");
+      await expect(page.getByRole("dialog")).toBeVisible();
+      await look(app, page, "shortcuts");
+      await page.keyboard.press("Escape");
+
+      await page.getByRole("link", { name: "Tasks", exact: true }).click();
+      await expect(page.getByRole("link", { name: /Wait for the review/ }).first()).toContainText("Canceled");
+      await page.getByLabel("Search tasks").fill("zzz");
+      await expect(page.getByRole("heading", { name: "No task matches" })).toBeVisible();
+      await page.getByRole("heading", { name: "No task matches" }).scrollIntoViewIfNeeded();
+      await look(app, page, "nothing-found");
+      await page.getByRole("button", { name: "Clear the filter" }).click();
+      await page.getByRole("heading", { name: /^Tasks/ }).evaluate((heading) => heading.scrollIntoView({ block: "center" }));
+      await look(app, page, "list");
+      await page.getByRole("link", { name: "Settings" }).click();
+      await expect(page.getByRole("heading", { name: "Settings" })).toBeVisible();
+      await look(app, page, "settings");
+
+      await page.getByRole("link", { name: "Tasks", exact: true }).click();
+      await page.getByRole("link", { name: new RegExp(PROMPT) }).first().click();
+      await expect(app.connection).toHaveText("Complete");
+      await app.readyForOffline();
+      await context.setOffline(true);
+      await page.reload();
+      await expect(page.locator("[data-saved]")).toBeVisible();
+      await expect(page.locator("article .markdown").first()).toBeVisible();
+      await look(app, page, "offline");
+      await context.setOffline(false);
+    });
   });
 }

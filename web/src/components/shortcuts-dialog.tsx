@@ -1,6 +1,7 @@
 "use client";
 
 import { Dialog } from "@base-ui/react/dialog";
+import { useRef } from "react";
 
 import { changeSettings, useSettings } from "@/lib/settings";
 import { t } from "@/strings";
@@ -8,12 +9,14 @@ import { Switch } from "./ui/switch";
 
 export default function ShortcutsDialog({ isOpen, onOpenChange }: { isOpen: boolean; onOpenChange: (open: boolean) => void }) {
   const { shortcuts } = useSettings();
+  // The list begins at its top, also where it is longer than the screen.
+  const title = useRef<HTMLHeadingElement>(null);
   return (
     <Dialog.Root open={isOpen} onOpenChange={onOpenChange}>
       <Dialog.Portal>
         <Dialog.Backdrop className="fixed inset-0 z-20 bg-black/50" />
-        <Dialog.Popup className="card fixed top-1/2 left-1/2 z-30 grid max-h-[calc(100dvh-2rem)] w-[min(40rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 gap-4 overflow-y-auto p-5 shadow-xl">
-          <Dialog.Title className="text-lg font-semibold">{t.keys.title}</Dialog.Title>
+        <Dialog.Popup initialFocus={title} className="card fixed top-1/2 left-1/2 z-30 grid max-h-[calc(100dvh-2rem)] w-[min(40rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 gap-4 overflow-y-auto p-5 shadow-xl">
+          <Dialog.Title ref={title} tabIndex={-1} className="text-lg font-semibold outline-none">{t.keys.title}</Dialog.Title>
           <div className="grid gap-x-8 gap-y-4 sm:grid-cols-2">
             {t.keys.groups.map(({ name, keys }) => (
               <section key={name}>

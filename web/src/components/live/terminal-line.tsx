@@ -30,7 +30,7 @@ export const TerminalLine = memo(function TerminalLine({ ref, index, number, lin
   return (
     <div ref={ref} data-index={index} className={clsx("absolute top-0 left-0 flex", isWrapped ? "w-full" : "min-w-full", isMarked && "bg-busy-ground")} style={{ transform: `translateY(${top}px)` }}>
       <a
-        className="sticky left-0 w-16 shrink-0 bg-raised pr-3 text-right text-soft select-none hover:underline"
+        className="sticky left-0 w-(--gutter) shrink-0 bg-raised pr-[1.5ch] text-right text-soft select-none hover:underline"
         href={`#L${number}`}
         aria-label={t.log.line(number)}
         onClick={() => history.replaceState(null, "", `${location.search}#L${number}`)}

@@ -1,7 +1,7 @@
 "use client";
 
 import { type Virtualizer, useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type CSSProperties, useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { count } from "@/lib/format";
 import type { LiveView } from "@/lib/live/live-task";
@@ -75,6 +75,7 @@ export function TerminalPanel({ id, live }: { id: string; live: LiveView }) {
         matches={{ at: at + 1, of: hits.length }}
         onMatch={(step) => goToHit(at < 0 ? (step > 0 ? 0 : -1) : at + step)}
         onProblem={nextProblem}
+        hasProblems={live.terminal.problems > 0}
         isPaused={isPaused}
         onPause={pause}
         canPause={live.done === null}
@@ -92,7 +93,7 @@ export function TerminalPanel({ id, live }: { id: string; live: LiveView }) {
         aria-live="off"
       >
         {shown === 0 && <p className="p-4 text-soft">{live.done ? t.task.noOutput : t.task.waitingForOutput}</p>}
-        <div className="relative min-w-fit" style={{ height: virtual.getTotalSize() }}>
+        <div className="relative min-w-fit" style={{ height: virtual.getTotalSize(), "--gutter": `${String(shown + dropped).length + 3}ch` } as CSSProperties}>
           {virtual.getVirtualItems().map((place) => {
             const line = live.terminal.lines[place.index];
             const number = place.index + dropped;

@@ -16,6 +16,7 @@ interface Props {
   matches: { at: number; of: number };
   onMatch: (step: 1 | -1) => void;
   onProblem: () => void;
+  hasProblems: boolean;
   isPaused: boolean;
   onPause: (on: boolean) => void;
   canPause: boolean;
@@ -24,7 +25,7 @@ interface Props {
   text: () => string;
 }
 
-export function TerminalTools({ id, needle, onNeedle, matches, onMatch, onProblem, isPaused, onPause, canPause, isWrapped, onWrap, text }: Props) {
+export function TerminalTools({ id, needle, onNeedle, matches, onMatch, onProblem, hasProblems, isPaused, onPause, canPause, isWrapped, onWrap, text }: Props) {
   const [error, setError] = useState<Error | null>(null);
   const save = () => {
     setError(null);
@@ -41,8 +42,8 @@ export function TerminalTools({ id, needle, onNeedle, matches, onMatch, onProble
           {isPaused ? t.log.resume : t.log.pause}
         </button>
       )}
-      <button className="button" type="button" onClick={onProblem}>
-        {t.log.error}
+      <button className="button" type="button" onClick={onProblem} disabled={!hasProblems}>
+        {hasProblems ? t.log.error : t.log.noError}
       </button>
       <button className="button" type="button" aria-pressed={isWrapped} onClick={() => onWrap(!isWrapped)}>
         {t.log.wrap}

@@ -5,7 +5,7 @@ import { type ReactNode, memo } from "react";
 
 import { clockTime, count } from "@/lib/format";
 import { textOf } from "@/lib/live/row-text";
-import { type Row, isProblem } from "@/lib/live/rows";
+import { type Row, isProblem, plainMessage } from "@/lib/live/rows";
 import { t } from "@/strings";
 import { CopyButton } from "../ui/copy-button";
 import { Item, itemName } from "./items";
@@ -53,7 +53,7 @@ function bodyOf(row: Row): ReactNode {
     case "output":
       return <OutputLines lines={row.lines.map((line) => line.text)} />;
     case "error":
-      return <p className="text-sm whitespace-pre-wrap">{row.message}</p>;
+      return <p className="text-sm whitespace-pre-wrap">{plainMessage(row.message)}</p>;
     case "note":
       return <p className="text-sm whitespace-pre-wrap">{row.text}</p>;
     case "gap":

@@ -6,6 +6,7 @@ import { useRouter } from "next/navigation";
 import { writeDraft } from "@/lib/draft";
 import { count, duration, firstLine, short } from "@/lib/format";
 import type { LiveView } from "@/lib/live/live-task";
+import { plainMessage } from "@/lib/live/rows";
 import { useNow } from "@/lib/use-now";
 import { t } from "@/strings";
 import { ConnectionChip } from "../live/connection-chip";
@@ -22,11 +23,12 @@ export function TaskHeader({ task, state, live, savedAt }: { task: Task; state: 
     router.push("/");
   };
   const reason = live.done ?? live.status;
-  const message = reason?.message ?? task.message;
+  const given = reason?.message ?? task.message;
+  const message = given && plainMessage(given);
   return (
     <header className="grid grid-cols-[minmax(0,1fr)] gap-2 pb-3">
       <div className="flex items-start gap-3">
-        <h1 className="min-w-0 flex-1 truncate text-lg font-semibold" title={firstLine(task.prompt)}>
+        <h1 className="line-clamp-2 min-w-0 flex-1 text-lg font-semibold sm:line-clamp-1" title={firstLine(task.prompt)}>
           {firstLine(task.prompt)}
         </h1>
         {!isOver && <CancelButton id={task.task_id} isAsked={Boolean(live.status?.cancel_requested ?? task.cancel_requested_at)} />}

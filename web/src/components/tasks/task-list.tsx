@@ -101,11 +101,13 @@ function Entry({ task }: { task: Task }) {
     <li>
       <Link href={`/task/?id=${task.task_id}`} className="grid grid-cols-[1fr_auto] items-center gap-x-3 gap-y-1 px-4 py-3 hover:bg-sunken">
         <span className="truncate font-medium">{firstLine(task.prompt)}</span>
-        <StateBadge state={task.status} />
+        <span className="justify-self-end">
+          <StateBadge state={task.status} />
+        </span>
         <span className="truncate text-sm text-soft">
           {[task.repository, task.status === "error" ? (task.reason ?? task.message) : null, task.owner].filter(Boolean).join(" · ")}
         </span>
-        <time className="text-sm whitespace-nowrap text-soft" dateTime={task.created_at} title={moment(task.created_at)}>
+        <time className="justify-self-end text-sm whitespace-nowrap text-soft" dateTime={task.created_at} title={moment(task.created_at)}>
           {ago(task.created_at)}
         </time>
       </Link>

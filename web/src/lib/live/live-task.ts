@@ -81,7 +81,7 @@ export class LiveTask {
     const { rows, usage, lines, dropped, status, done } = saved.value;
     const kept = this.#nothing();
     Object.assign(kept.timeline, { rows, usage });
-    Object.assign(kept.terminal, { lines, dropped });
+    Object.assign(kept.terminal, { lines, dropped, problems: lines.filter(({ kind }) => kind === "bad").length });
     this.#change({ ...kept, status, done, savedAt: saved.at });
   }
 

@@ -19,6 +19,18 @@ export function isProblem(row: Row): boolean {
   return item.type === "error" || ("status" in item && item.status === "failed");
 }
 
+/** Models answer mistakes with JSON, which Codex passes on as it is; people want to read what it says. */
+export function plainMessage(text: string): string {
+  if (!text.startsWith("{")) return text;
+  try {
+    const { error, message } = JSON.parse(text) as { error?: { message?: unknown } | null; message?: unknown };
+    const said = error?.message ?? message;
+    return typeof said === "string" && said ? said : text;
+  } catch {
+    return text;
+  }
+}
+
 /**
  * The timeline of a task. Events are added in their order; a row that changes is replaced by a new object, so that what draws rows sees
  * which ones to draw again.

@@ -18,6 +18,8 @@ export class Terminal {
   lines: Line[] = [];
   /** How many lines before the first one were let go. */
   dropped = 0;
+  /** How many lines say that something went wrong, whether they are kept or not. */
+  problems = 0;
   readonly #most: number;
   /** Commands whose line stands already. */
   readonly #begun = new Set<string>();
@@ -91,6 +93,7 @@ export class Terminal {
   #text(text: string, kind: LineKind): void {
     // Progress bars write over their line; what stands at the end of it is what a terminal would show.
     for (const line of text.split("\n")) this.lines.push({ text: overwritten(line), kind });
+    if (kind === "bad") this.problems++;
   }
 }
 

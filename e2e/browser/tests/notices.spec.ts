@@ -22,6 +22,13 @@ const notices = (page: Page) =>
     return (await registration.getNotifications()).map(({ title, tag }) => ({ title, tag }));
   });
 
+/** The tasks that count as being looked at. */
+const lookedAt = (page: Page) =>
+  page.evaluate(async () => {
+    const { held = [] } = await navigator.locks.query();
+    return held.map(({ name }) => name ?? "").filter((name) => name.startsWith("codex-remote.looking."));
+  });
+
 const shown = (page: Page) => page.evaluate(() => Number(localStorage.getItem("test.shown")));
 
 test.beforeEach(async ({ context, stack }) => {
@@ -46,7 +53,7 @@ async function turnOn(app: App, page: Page): Promise<void> {
 
 test("the end of a task is told once, when nobody looks at it, and leads to the task", async ({ app, page, context }) => {
   await turnOn(app, page);
-  await app.submit("[demo:sleep 6] the long one");
+  await app.submit("[demo:sleep 12] the long one");
   await expect(app.state).toHaveText("Running", { timeout: 30_000 });
   const id = new URL(page.url()).searchParams.get("id");
   const second = await context.newPage();
@@ -56,7 +63,9 @@ test("the end of a task is told once, when nobody looks at it, and leads to the 
   await withRealFocus(second);
   await lookElsewhere(context);
   await expect.poll(() => page.evaluate(() => document.hasFocus())).toBe(false);
-  await expect.poll(() => notices(page), { timeout: 30_000 }).toEqual([{ title: "Completed: [demo:sleep 6] the long one", tag: id }]);
+  await expect.poll(() => lookedAt(page)).toEqual([]);
+  await expect(app.state).toHaveText("Running");
+  await expect.poll(() => notices(page), { timeout: 30_000 }).toEqual([{ title: "Completed: [demo:sleep 12] the long one", tag: id }]);
   await expect(app.state).toHaveText("Completed");
   await expect(second.locator("main [data-state]").first()).toHaveText("Completed");
   // Both tabs know by now, and what the one that asks the gateway would have said has been said.

@@ -10,6 +10,8 @@ import { unwatch, unwatchAll, watched } from "./watched";
 /** How often the gateway is asked for the tasks that are watched, in milliseconds, and for how many at a time. */
 const EVERY = 5_000;
 const AT_ONCE = 4;
+/** How often a page looks whether it is looked at, in milliseconds. */
+const LOOK_AGAIN = 1_000;
 
 /** Held by the one tab that asks. */
 const WATCHER = "codex-remote.watcher";
@@ -71,7 +73,10 @@ function subscribeToSight(listener: () => void): () => void {
   document.addEventListener("visibilitychange", listener);
   addEventListener("focus", listener);
   addEventListener("blur", listener);
+  // Not every change of the focus is told, and a page that wrongly counts as looked at would keep an end to itself.
+  const timer = setInterval(listener, LOOK_AGAIN);
   return () => {
+    clearInterval(timer);
     document.removeEventListener("visibilitychange", listener);
     removeEventListener("focus", listener);
     removeEventListener("blur", listener);

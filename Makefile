@@ -12,7 +12,7 @@ help: ## Show this list
 .PHONY: deps
 deps: node_modules/.installed ## Install the pinned codex and PostgreSQL binaries (npm)
 node_modules/.installed: package.json package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund --workspaces=false
+	npm ci --ignore-scripts --no-audit --no-fund --workspaces=false --omit=dev
 	@touch $@
 
 # The same, and what the TypeScript parts are built and tested with.
@@ -90,9 +90,15 @@ pictures: build web test-tools ## Take the pictures of the web client in docs/im
 	CODEX_PICTURES=$(CURDIR)/docs/images npm exec -w e2e/browser -- playwright test screens
 
 .PHONY: lint
-lint: ## Formatting, clippy with warnings denied
+lint: lint-js ## Formatting, clippy and ESLint with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# The rules look at types, and those of the SDK are what was built of it.
+.PHONY: lint-js
+lint-js: node_modules/.workspaces ## ESLint for the TypeScript parts
+	npm run build -w sdk
+	npm run lint
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -55,7 +55,7 @@ export class CodexClient {
   readonly #platform: StreamPlatform;
 
   constructor(options: ClientOptions) {
-    const { auth = {}, WebSocket: Socket = globalThis.WebSocket as WebSocketConstructor | undefined, onWake = browserWake } = options;
+    const { auth = {}, WebSocket: Socket = globalThis.WebSocket, onWake = browserWake } = options;
     const http = {
       baseURL: options.baseURL.replace(/\/+$/, ""),
       // A browser's own wants to be called on the window.

@@ -56,7 +56,7 @@ const MOST_HOLES = 5;
  * Follows a task over as many connections as it takes, and gives each event once, in order, several at a time. It ends after `done`, throws
  * what trying again cannot help, and `AbortError` when the caller stops it.
  */
-export async function* followTask(http: Http, platform: StreamPlatform, id: string, options: StreamOptions): AsyncGenerator<TaskEvent[]> {
+export async function* followTask(http: Http, platform: StreamPlatform, id: string, options: StreamOptions): AsyncGenerator<TaskEvent[], void, undefined> {
   const { signal, onConnection } = options;
   const cursor = new Cursor(options.after ?? 0);
   const link = new Link(http, platform, id, options);

@@ -55,8 +55,10 @@ export async function* messages(socket: WebSocketLike, signal: AbortSignal, aliv
         size = 0;
         yield batch;
       } else if (ended) {
-        if (ended === "closed") return;
-        throw ended;
+        // It is set in callbacks, which the compiler does not follow.
+        const how = ended as Error | "closed";
+        if (how === "closed") return;
+        throw how;
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 
-import { APIError, AuthenticationError, ConnectionError, ServerError } from "../src/errors.js";
+import { type APIError, AuthenticationError, ConnectionError, ServerError } from "../src/errors.js";
 import { type Exchange, Session, type Tokens, memoryStore, webStore } from "../src/session.js";
 
 const refused = () => new AuthenticationError(401, { code: "unauthenticated", message: "", requestId: null, details: null, retryAfter: null });
@@ -85,7 +85,7 @@ test("a session that is over is forgotten, and says so once", async () => {
   expect(await session.token()).toBeNull();
 });
 
-test.each([["cannot be reached", () => new ConnectionError("away")], ["is busy", busy as () => APIError]])(
+test.each([["cannot be reached", () => new ConnectionError("away")], ["is busy", (): APIError => busy()]])(
   "a gateway that %s ends no session",
   async (_, error) => {
     const exchange = gateway();
@@ -121,8 +121,8 @@ test("stores of browsers survive what stands in them", () => {
   items.set("key", "{broken");
   expect(store.load()).toBeNull();
   const tokens = { accessToken: "a", refreshToken: "r", renewAt: 1 };
-  store.save(tokens);
+  void store.save(tokens);
   expect(store.load()).toEqual(tokens);
-  store.save(null);
+  void store.save(null);
   expect(items.size).toBe(0);
 });

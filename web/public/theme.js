@@ -5,7 +5,7 @@
     var chosen = "system";
     try {
       chosen = (JSON.parse(localStorage.getItem("codex-remote.settings")) || {}).theme || "system";
-    } catch (error) {
+    } catch {
       // Nothing that can be read is stored.
     }
     document.documentElement.dataset.theme = chosen === "system" ? (dark.matches ? "dark" : "light") : chosen;

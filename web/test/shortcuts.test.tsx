@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { changeSettings } from "@/lib/settings";
 import { useShortcuts } from "@/lib/shortcuts";
 
-const did = vi.fn();
+const did = vi.fn<(what: string) => void>();
 
 function Page({ children }: { children?: React.ReactNode }) {
   useShortcuts({ j: () => did("j"), "g t": () => did("g t"), "?": () => did("?") });

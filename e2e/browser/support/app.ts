@@ -64,7 +64,9 @@ export class App {
 
   /** Waits until the pages can be had without a network. */
   async readyForOffline(): Promise<void> {
-    await this.page.evaluate(async () => void (await navigator.serviceWorker.ready));
+    await this.page.evaluate(async () => {
+      await navigator.serviceWorker.ready;
+    });
     await expect.poll(() => this.page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
   }
 

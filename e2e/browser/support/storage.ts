@@ -6,14 +6,14 @@ export function shelf(page: Page): Promise<[string, unknown][]> {
     () =>
       new Promise<[string, unknown][]>((done, fail) => {
         const request = indexedDB.open("codex-remote");
-        request.onerror = () => fail(request.error);
+        request.onerror = () => fail(new Error("the database cannot be opened", { cause: request.error }));
         request.onsuccess = () => {
           const database = request.result;
           const found: [string, unknown][] = [];
           const cursor = database.transaction("offline").objectStore("offline").openCursor();
           cursor.onsuccess = () => {
             if (cursor.result) {
-              found.push([String(cursor.result.key), cursor.result.value]);
+              found.push([cursor.result.key as string, cursor.result.value]);
               cursor.result.continue();
             } else {
               database.close();
@@ -31,7 +31,7 @@ export function putOnShelf(page: Page, entries: [string, unknown][]): Promise<vo
     (entries) =>
       new Promise<void>((done, fail) => {
         const request = indexedDB.open("codex-remote");
-        request.onerror = () => fail(request.error);
+        request.onerror = () => fail(new Error("the database cannot be opened", { cause: request.error }));
         request.onsuccess = () => {
           const transaction = request.result.transaction("offline", "readwrite");
           for (const [key, value] of entries) transaction.objectStore("offline").put(value, key);

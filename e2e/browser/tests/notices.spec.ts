@@ -35,6 +35,8 @@ test.beforeEach(async ({ context, stack }) => {
   await context.grantPermissions(["notifications"], { origin: stack.ready.url });
   // A second one for the same task would take the place of the first, so what is told is counted.
   await context.addInitScript(() => {
+    // Called on the registration that it is asked of.
+    // eslint-disable-next-line @typescript-eslint/unbound-method
     const { showNotification } = ServiceWorkerRegistration.prototype;
     ServiceWorkerRegistration.prototype.showNotification = function (this: ServiceWorkerRegistration, ...given: Parameters<typeof showNotification>) {
       localStorage.setItem("test.shown", String(Number(localStorage.getItem("test.shown")) + 1));

@@ -2,7 +2,7 @@
 
 import { useMutation } from "@tanstack/react-query";
 import clsx from "clsx";
-import { type FormEvent, useEffect } from "react";
+import { type SubmitEvent, useEffect } from "react";
 
 import { signIn } from "@/lib/client";
 import { beginSso, forgetArrival, useArrival, useSignInMethods } from "@/lib/sso";
@@ -68,17 +68,19 @@ function WithPassword({ isFirst }: { isFirst: boolean }) {
     mutationFn: ({ email, password }: { email: string; password: string }) => signIn(email, password),
     networkMode: "always",
   });
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     forgetArrival();
     const data = new FormData(event.currentTarget);
-    login.mutate({ email: String(data.get("email")), password: String(data.get("password")) });
+    login.mutate({ email: data.get("email") as string, password: data.get("password") as string });
   };
   return (
     <form className="grid gap-4" onSubmit={submit}>
       {login.error && <Problem error={login.error} />}
       <label>
         <span className="label">{t.signIn.email}</span>
+        {/* Signing in is all that this page is for. */}
+        {/* eslint-disable-next-line jsx-a11y/no-autofocus */}
         <input className="field" name="email" type="email" autoComplete="username" required autoFocus />
       </label>
       <label>

@@ -30,7 +30,7 @@ export function parsePatch(patch: string): PatchFile[] {
   const lines = patch.split("\n");
   const files: PatchFile[] = [];
   for (let at = 0; at < lines.length; ) {
-    const line = lines[at]!;
+    const line = (lines[at] ?? "");
     if (!line.startsWith("diff --git ")) {
       at++;
       continue;
@@ -51,7 +51,7 @@ function newFile(line: string): PatchFile {
 /** Lines until the first hunk or the next file. */
 function readHeader(file: PatchFile, lines: string[], at: number): number {
   for (; at < lines.length; at++) {
-    const line = lines[at]!;
+    const line = (lines[at] ?? "");
     if (line.startsWith("@@ ") || line.startsWith("diff --git ")) break;
     if (line.startsWith("new file mode")) file.kind = "add";
     else if (line.startsWith("deleted file mode")) file.kind = "delete";
@@ -70,14 +70,14 @@ const HUNK = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
 
 /** The header says how many lines there are, so what looks like a header inside of them is none. */
 function readHunk(file: PatchFile, lines: string[], at: number): number {
-  const header = lines[at]!;
+  const header = (lines[at] ?? "");
   const match = HUNK.exec(header);
   if (!match) return at + 1;
   let [before, after] = [Number(match[1]), Number(match[3])];
   const [beforeEnd, afterEnd] = [before + Number(match[2] ?? 1), after + Number(match[4] ?? 1)];
   const changes: Change[] = [];
   for (at++; at < lines.length && (before < beforeEnd || after < afterEnd); at++) {
-    const line = lines[at]!;
+    const line = (lines[at] ?? "");
     const content = line.slice(1);
     if (line.startsWith("+")) changes.push({ type: "insert", content, before: null, after: after++ });
     else if (line.startsWith("-")) changes.push({ type: "delete", content, before: before++, after: null });

@@ -15,7 +15,9 @@ let first: { key: string; until: number } | null = null;
 /** Has keys do something while the component is there. They do nothing where somebody writes, in dialogs, and when the user has turned them off. */
 export function useShortcuts(shortcuts: Shortcuts): void {
   const own = useRef(shortcuts);
-  own.current = shortcuts;
+  useEffect(() => {
+    own.current = shortcuts;
+  });
   useEffect(() => {
     if (active.length === 0) addEventListener("keydown", onKeyDown);
     active.push(own);

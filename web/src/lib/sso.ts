@@ -67,7 +67,10 @@ function arrive(): Arrival {
   signInWithCode(code, begun.verifier).then(
     () => settle(NOTHING),
     // The gateway knows the code no more, or never did.
-    (error: Error) => settle({ isPending: false, problem: error instanceof APIError && error.status === 401 ? t.sso.errors.late : error.message }),
+    (error: unknown) => {
+      const problem = error instanceof APIError && error.status === 401 ? t.sso.errors.late : (error as Error).message;
+      settle({ isPending: false, problem });
+    },
   );
   return { isPending: true, problem: null };
 }

@@ -120,7 +120,8 @@ async function fromShell(path: string): Promise<Response | undefined> {
 async function open(path: string): Promise<void> {
   const windows = await self.clients.matchAll({ type: "window" });
   const target = new URL(path, self.location.origin);
-  const same = windows.find(({ url }) => new URL(url).pathname + new URL(url).searchParams.get("id") === target.pathname + target.searchParams.get("id"));
+  const isSame = ({ pathname, searchParams }: URL) => pathname === target.pathname && searchParams.get("id") === target.searchParams.get("id");
+  const same = windows.find(({ url }) => isSame(new URL(url)));
   const window = same ?? windows[0];
   if (!window) {
     await self.clients.openWindow(path);

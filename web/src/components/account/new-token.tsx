@@ -1,7 +1,7 @@
 "use client";
 
 import type { TokenScope } from "@codex-remote/sdk";
-import { type FormEvent, useId, useState } from "react";
+import { type SubmitEvent, useId, useState } from "react";
 
 import { useMe, useTokenActions } from "@/lib/admin-queries";
 import { t } from "@/strings";
@@ -37,7 +37,7 @@ export function NewToken({ isOpen, onClose }: { isOpen: boolean; onClose: () => 
       </Modal>
     );
   }
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     setTried(true);
     if (scopes.length === 0 || create.isPending) return;

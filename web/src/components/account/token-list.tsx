@@ -15,7 +15,7 @@ import { Tag } from "../ui/tag";
 export function TokenList({ userId, nothing }: { userId?: string; nothing: ReactNode }) {
   const query = useTokens(userId);
   const { revoke } = useTokenActions();
-  const asking = useModal<ApiToken>();
+  const { asked, open } = useModal<ApiToken>();
   const tokens = query.data ?? [];
   return (
     <>
@@ -38,21 +38,21 @@ export function TokenList({ userId, nothing }: { userId?: string; nothing: React
                   {[t.tokens.until(moment(token.expires_at)), token.last_used_at ? t.tokens.used(ago(token.last_used_at)) : t.tokens.unused].join(" · ")}
                 </span>
               </div>
-              <button className="button button-danger" type="button" aria-label={t.tokens.revokeOf(token.name)} onClick={() => asking.open(token)}>
+              <button className="button button-danger" type="button" aria-label={t.tokens.revokeOf(token.name)} onClick={() => open(token)}>
                 {t.tokens.revoke}
               </button>
             </li>
           ))}
         </ul>
       )}
-      {asking.asked && (
+      {asked && (
         <ConfirmDialog
-          key={asking.asked.key}
-          {...asking.asked.props}
-          title={t.tokens.revokeTitle(asking.asked.what.name)}
+          key={asked.key}
+          {...asked.props}
+          title={t.tokens.revokeTitle(asked.what.name)}
           text={t.tokens.revokeText}
           action={t.tokens.revoke}
-          run={() => revoke(asking.asked!.what.id)}
+          run={() => revoke(asked.what.id)}
         />
       )}
     </>

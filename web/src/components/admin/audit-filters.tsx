@@ -1,13 +1,13 @@
 "use client";
 
-import type { FormEvent } from "react";
+import type { SubmitEvent } from "react";
 
 import { type AuditForm, emptyForm, formOf } from "@/lib/audit-filter";
 import { t } from "@/strings";
 
 /** The form counts when it is submitted: half an address matches nothing. */
 export function AuditFilters({ form, onApply }: { form: AuditForm; onApply: (form: AuditForm) => void }) {
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const data = new FormData(event.currentTarget);
     onApply(formOf({ get: (name) => data.get(name) as string | null }));

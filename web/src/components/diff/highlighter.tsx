@@ -59,8 +59,8 @@ function linesOf(tree: Node): ReactNode[] {
     }
     const [first = "", ...rest] = (node.value ?? "").split("\n");
     const put = (text: string) => {
-      const line = lines.at(-1)!;
-      if (text) line.push(classes.length > 0 ? <span key={line.length} className={classes.join(" ")}>{text}</span> : text);
+      const line = lines.at(-1);
+      if (text) line?.push(classes.length > 0 ? <span key={line.length} className={classes.join(" ")}>{text}</span> : text);
     };
     put(first);
     for (const text of rest) {

@@ -3,6 +3,7 @@ import clsx from "clsx";
 import { memo } from "react";
 
 /** Everything that steers a terminal and is no colour: cursor movements, titles, the rest. */
+// eslint-disable-next-line no-control-regex -- control characters are what this is about
 const OTHER = /\u001b(?:\[[0-?]*[ -/]*[@-ln-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])|[\u0000-\u0008\u000b-\u001a\u001c-\u001f]/g;
 
 /** A line with the colours that a program chose, as classes: the page's policy allows no styles in the text. */

@@ -151,6 +151,8 @@ function useSearch(lines: Line[], dropped: number, version: number) {
   const hits = useMemo(() => {
     search.look(lines, dropped);
     return [...search.hits];
+    // The lines are the same array with other content.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [search, lines, dropped, version]);
   const change = (text: string) => {
     setNeedle(text);

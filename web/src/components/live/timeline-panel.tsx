@@ -35,6 +35,7 @@ export function TimelinePanel({ live, state }: { live: LiveView; state: TaskStat
   const [chosen, setChosen] = useState(-1);
   const [needle, setNeedle] = useState("");
   // The rows are the same array with other content.
+  // eslint-disable-next-line react-hooks/exhaustive-deps
   const hits = useMemo(() => findRows(rows, needle), [rows, needle, live.version]);
   const problems = rows.flatMap((row, index) => (isProblem(row) ? [index] : []));
 

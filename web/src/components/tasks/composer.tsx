@@ -2,7 +2,7 @@
 
 import { APIError, type NewTask, type Repository } from "@codex-remote/sdk";
 import { useRouter } from "next/navigation";
-import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type SubmitEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 
 import { takeDraft, useDraft } from "@/lib/draft";
 import { useCreateTask, useRepositories } from "@/lib/queries";
@@ -30,7 +30,7 @@ export function Composer() {
   const repository = chosen(known, settings.repository);
   const wrong = create.error instanceof APIError ? create.error.field : null;
 
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     if (create.isPending || !prompt.trim()) return;
     const task: NewTask = {
@@ -52,6 +52,8 @@ export function Composer() {
   };
 
   return (
+    // The shortcut works from every field of the form; there is nothing to press on the form itself.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <form ref={form} className="card grid gap-3 p-4" onSubmit={submit} onKeyDown={onKeyDown} aria-labelledby="composer-title">
       <h1 id="composer-title" className="sr-only">
         {t.composer.title}

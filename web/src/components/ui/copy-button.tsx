@@ -31,6 +31,8 @@ async function writeText(text: string): Promise<void> {
   area.className = "fixed top-0 opacity-0";
   document.body.append(area);
   area.select();
+  // There is nothing else where there is no clipboard.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
   document.execCommand("copy");
   area.remove();
 }

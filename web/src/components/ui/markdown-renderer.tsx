@@ -6,16 +6,19 @@ import remarkGfm from "remark-gfm";
 
 /** What an agent writes is not trusted: HTML in it stays text, links say where they lead and tell nothing, pictures are links. */
 const components: Components = {
-  a: ({ href, children }) => (
+  a: ({ href = "", children }) => (
     <a href={href} title={href} target="_blank" rel="noopener noreferrer nofollow">
       {children}
     </a>
   ),
-  img: ({ src, alt }) => (
-    <a href={typeof src === "string" ? src : undefined} target="_blank" rel="noopener noreferrer nofollow">
-      {alt ?? String(src)}
-    </a>
-  ),
+  img: ({ src, alt }) => {
+    const address = typeof src === "string" ? src : "";
+    return (
+      <a href={address} target="_blank" rel="noopener noreferrer nofollow">
+        {alt ?? address}
+      </a>
+    );
+  },
 };
 
 export default memo(function MarkdownRenderer({ text }: { text: string }) {

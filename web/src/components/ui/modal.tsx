@@ -4,7 +4,7 @@ import { AlertDialog } from "@base-ui/react/alert-dialog";
 import { Dialog } from "@base-ui/react/dialog";
 import { useMutation } from "@tanstack/react-query";
 import clsx from "clsx";
-import { type FormEvent, type ReactNode, useId, useState } from "react";
+import { type SubmitEvent, type ReactNode, useId, useState } from "react";
 
 import { t } from "@/strings";
 import { Problem } from "./notice";
@@ -77,7 +77,7 @@ interface FormDialogProps extends Omit<ModalProps, "isAlert"> {
 /** A form in a dialog, with the gateway's own words where something is wrong. */
 export function FormDialog({ action, run, children, ...modal }: FormDialogProps) {
   const act = useMutation({ mutationFn: run, networkMode: "always", onSuccess: modal.onClose });
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (!act.isPending) act.mutate(new FormData(event.currentTarget));
   };

@@ -113,10 +113,10 @@ function wordOf(text: string): string | null {
   let word = "";
   let quote = "";
   for (let at = 0; at < text.length; at++) {
-    const char = text[at]!;
+    const char = text.charAt(at);
     const next = text[at + 1];
     if (quote ? char === quote : char === "'" || char === '"') quote = quote ? "" : char;
-    else if (char === "\\" && next !== undefined && (quote ? quote === '"' && '"\\$`'.includes(next) : true)) word += text[++at];
+    else if (char === "\\" && next !== undefined && (quote ? quote === '"' && '"\\$`'.includes(next) : true)) word += text.charAt(++at);
     else if (!quote && /\s/.test(char)) return null;
     else word += char;
   }

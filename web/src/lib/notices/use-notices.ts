@@ -47,7 +47,7 @@ async function askUntil(signal: AbortSignal): Promise<void> {
     await new Promise((done) => setTimeout(done, EVERY));
     if (signal.aborted || !mayNotify()) continue;
     const ids = watched();
-    const chosen = ids.length <= AT_ONCE ? ids : Array.from({ length: AT_ONCE }, (_, index) => ids[(turn * AT_ONCE + index) % ids.length]!);
+    const chosen = ids.length <= AT_ONCE ? ids : Array.from({ length: AT_ONCE }, (_, index) => ids[(turn * AT_ONCE + index) % ids.length] ?? "");
     for (const id of chosen) {
       try {
         await announce(await client().tasks.get(id, { signal, maxRetries: 0 }));

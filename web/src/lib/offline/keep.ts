@@ -28,7 +28,7 @@ export function keepAnswers(queries: QueryClient, shelf: Shelf): () => void {
   return queries.getQueryCache().subscribe((event) => {
     if (event.type !== "updated") return;
     const { query, action } = event;
-    if (action.type === "error" && action.error instanceof NotFoundError && isTask(query.queryKey)) void shelf.forgetTask(query.queryKey[2]);
+    if (action.type === "error" && action.error instanceof NotFoundError && isTask(query.queryKey as QueryKey)) void shelf.forgetTask(String((query.queryKey as QueryKey)[2]));
     if (action.type !== "success" || action.manual || written.get(query.queryHash) === query.state.data) return;
     written.set(query.queryHash, query.state.data);
     void keep(query as Query, shelf);

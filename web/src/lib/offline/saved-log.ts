@@ -23,7 +23,7 @@ export function tail<T>(entries: readonly T[], sizeOf: (entry: T) => number): T[
   let room = MOST_TEXT;
   let from = entries.length;
   while (from > 0 && entries.length - from < MOST) {
-    room -= sizeOf(entries[from - 1]!);
+    room -= sizeOf(entries[from - 1] as T);
     if (room < 0 && from < entries.length) break;
     from--;
   }

@@ -1,10 +1,5 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-
 import { type App, expect } from "./app.js";
-
-/** Pictures go where nothing is checked in, unless they are to be kept. */
-const pictures = process.env["CODEX_PICTURES"] ?? join(import.meta.dirname, "../../../target/browser-pictures");
+import { takePicture } from "./pictures.js";
 
 /** How a screen is looked at. */
 export const looks = [
@@ -16,9 +11,9 @@ export const looks = [
 
 /** Takes a picture of a screen, and fails when axe finds something or the screen is too narrow. With `part` axe looks at that only. */
 export function looker(app: App, look: string): (screen: string, part?: string) => Promise<void> {
-  mkdirSync(pictures, { recursive: true });
   return async (screen, part) => {
-    await app.page.screenshot({ path: join(pictures, `${screen}-${look}.png`) });
+    // Three of a kind are enough to look at.
+    if (look !== "phone-dark") await takePicture(app.page, `${screen}-${look}`);
     expect(await app.violations(part), screen).toEqual([]);
     const wide = await app.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     expect(wide, `${screen} is wider than the screen`).toBeLessThanOrEqual(0);

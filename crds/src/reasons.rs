@@ -64,3 +64,64 @@ pub const RUNNING: &str = "Running";
 pub const CANCEL: &str = "Cancel";
 /// The CodexTask is being deleted.
 pub const DELETED: &str = "Deleted";
+
+/// All of them.
+const ALL: [&str; 32] = [
+    COMPLETED,
+    EXIT_CODE,
+    TIMEOUT,
+    CANCELED,
+    OOM_KILLED,
+    EVICTED,
+    NODE_LOST,
+    IMAGE_PULL,
+    UNSCHEDULABLE,
+    RUNNER_LOST,
+    POD_DELETED,
+    TASK_DELETED,
+    TASK_REJECTED,
+    POD_REJECTED,
+    INVALID_CWD,
+    INVALID_ENV,
+    WORKSPACE,
+    SESSION_MISSING,
+    CODEX_MISSING,
+    CODEX_CRASHED,
+    LOG_INCOMPLETE,
+    USER_LIMIT,
+    GLOBAL_LIMIT,
+    STORAGE_PRESSURE,
+    ADMITTED,
+    STORAGE_UNAVAILABLE,
+    UPLOADING,
+    ARCHIVED,
+    HOST_PATH_FORBIDDEN,
+    RUNNING,
+    CANCEL,
+    DELETED,
+];
+
+/// The reason as one of a known few, for labels of metrics and attributes of spans: the word in a status may come from the image of
+/// the runner.
+#[must_use]
+pub fn label(reason: &str) -> &'static str {
+    ALL.into_iter()
+        .find(|known| *known == reason)
+        .unwrap_or("Other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_reason_is_left_out() {
+        let constants = include_str!("reasons.rs")
+            .lines()
+            .filter(|line| line.starts_with("pub const "))
+            .count();
+        assert_eq!(ALL.len(), constants);
+        assert_eq!(label("ExitCode"), EXIT_CODE);
+        assert_eq!(label("made-up"), "Other");
+    }
+}

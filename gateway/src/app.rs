@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use codex_crds::env_policy::EnvPolicy;
 use codex_tasklog::{Archive, LiveLog, Reader};
+use codex_telemetry::Tracer;
 use http::HeaderValue;
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub tokens: TokenKeys,
     /// Counts requests for all gateways; without it each counts for itself.
     pub limiter: Option<Arc<dyn RateLimiter>>,
+    /// Where spans go.
+    pub tracer: Tracer,
     /// The rest.
     pub settings: Settings,
 }
@@ -54,6 +57,8 @@ pub struct Settings {
     pub cors_origins: Vec<HeaderValue>,
     /// How many trusted proxies stand before the gateway; each appends to `X-Forwarded-For`.
     pub proxy_hops: usize,
+    /// Whether requests may continue traces that others have begun.
+    pub trust_traceparent: bool,
     /// A folder with the web client; without it the built-in page is served.
     pub web_dir: Option<PathBuf>,
     /// How many streams one user may have open.
@@ -86,6 +91,7 @@ impl Default for Settings {
             max_body: 2 * 1024 * 1024,
             cors_origins: Vec::new(),
             proxy_hops: 0,
+            trust_traceparent: false,
             web_dir: None,
             streams_per_user: 50,
             streams_total: 10_000,
@@ -135,6 +141,8 @@ pub struct App {
     pub states: TaskStates,
     /// Wakes the dispatcher.
     pub outbox: Notify,
+    /// Where spans go.
+    pub tracer: Tracer,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Settings.

@@ -16,6 +16,7 @@ use codex_tasklog::hub::HubClient;
 use codex_tasklog::{
     ArchiveLocation, LiveLocation, LiveLog, LogError, RedisConfig, RedisStore, authorities_file,
 };
+use codex_telemetry::Tracer;
 use http::HeaderValue;
 use secrecy::SecretString;
 
@@ -97,6 +98,12 @@ pub struct Config {
     /// 0 the header is not believed.
     #[arg(long, env = "CODEX_PROXY_HOPS", default_value_t = 0)]
     pub proxy_hops: usize,
+    /// Whether a request may continue the trace that its `traceparent` names. Only where every request comes through something that is
+    /// trusted: a client could otherwise have its requests recorded in full, or in the middle of somebody else's trace. Without it
+    /// every request begins a trace of its own, which names the other one as a link.
+    #[arg(long, env = "CODEX_TRUST_TRACEPARENT", default_value = "false", action = clap::ArgAction::Set,
+        value_parser = clap::builder::BoolishValueParser::new())]
+    pub trust_traceparent: bool,
     /// A folder with the web client; without it a built-in page is served.
     #[arg(long, env = "CODEX_WEB_DIR", value_parser = folder)]
     pub web_dir: Option<PathBuf>,
@@ -139,17 +146,18 @@ pub struct Admin {
 }
 
 impl Config {
-    /// Connects to everything that the configuration names.
+    /// Connects to everything that the configuration names. Spans go to `tracer`.
     ///
     /// # Errors
     /// [`Error`] says what is away, or which file has changed since the configuration was read.
-    pub async fn connect(&self) -> Result<Parts, Error> {
+    pub async fn connect(&self, tracer: Tracer) -> Result<Parts, Error> {
         let settings = Settings {
             namespace: self.namespace.clone(),
             env_policy: EnvPolicy::new(&self.env_allow),
             max_body: self.max_body,
             cors_origins: self.cors_origins.clone(),
             proxy_hops: self.proxy_hops,
+            trust_traceparent: self.trust_traceparent,
             web_dir: self.web_dir.clone(),
             streams_per_user: self.streams_per_user,
             streams_total: self.streams_total,
@@ -180,6 +188,7 @@ impl Config {
             archive,
             tokens,
             limiter,
+            tracer,
             settings,
         })
     }

@@ -80,6 +80,7 @@ pub async fn run(
         repositories,
         states: TaskStates::default(),
         outbox: Notify::new(),
+        tracer: parts.tracer,
         metrics,
         settings: parts.settings,
         stopping: stopping.clone(),

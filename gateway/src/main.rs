@@ -1,8 +1,9 @@
 //! The gateway of Codex Remote Runner.
 
 use anyhow::Context as _;
-use codex_gateway::process::{announce, start_log, stop_on_signals};
+use codex_gateway::process::{announce, stop_on_signals};
 use codex_gateway::{Config, Error, bootstrap, run};
+use codex_telemetry::Tracer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -11,10 +12,11 @@ async fn main() -> anyhow::Result<()> {
     // An error says that somebody else has installed one, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let loaded = codex_settings::load::<Config>();
-    start_log();
+    codex_telemetry::start_log();
     let config = loaded.warn();
 
-    let parts = config.connect().await?;
+    let tracer = Tracer::from_env("codex-gateway")?;
+    let parts = config.connect(tracer.clone()).await?;
     if let Some(admin) = config.admin() {
         bootstrap(&parts.pool, admin).await?;
     }
@@ -30,8 +32,10 @@ async fn main() -> anyhow::Result<()> {
 
     announce(address).context("standard output is closed")?;
     let shutdown = CancellationToken::new();
-    tokio::select! {
-        result = run(listener, parts, shutdown.clone()) => Ok(result?),
+    let result = tokio::select! {
+        result = run(listener, parts, shutdown.clone()) => result,
         result = stop_on_signals(&shutdown) => match result? {},
-    }
+    };
+    tracer.shut_down().await;
+    Ok(result?)
 }

@@ -1,18 +1,41 @@
-//! Counters in the text format of Prometheus.
+//! What a gateway counts, for Prometheus.
+//!
+//! Labels are templates of routes and words of the program: nothing that a client or a task can make up.
 
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use codex_telemetry::{Tracer, encode, register_span_counts};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+
+/// What stands before every name.
+const PREFIX: &str = "codex_gateway";
+
+/// The label of requests to paths that there are not.
+const NO_ROUTE: &str = "none";
+
+/// Upper bounds of the buckets of durations, in seconds.
+const SECONDS: [f64; 11] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 20.0,
+];
 
 /// The counters of one gateway.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
-    responses: [AtomicU64; 5],
+    registry: Registry,
+    responses: Family<Class, Counter>,
+    durations: Family<Request, Histogram, fn() -> Histogram>,
+    store_errors: Family<StoreLabel, Counter>,
     /// Streams that are open now.
-    pub streams_open: AtomicI64,
+    pub streams_open: Gauge,
     /// Bytes of events that went into streams.
     pub stream_bytes: Counter,
     /// Bytes of encoded events that are kept for those who come next.
-    pub stream_cache_bytes: AtomicU64,
+    pub stream_cache_bytes: Gauge,
     /// Chunks that were read from the store, because streams began earlier than the ring of their task or did not keep up.
     pub stream_store_chunks: Counter,
     /// Streams that were refused because too many are open.
@@ -35,152 +58,226 @@ pub struct Metrics {
     pub recorded: Counter,
 }
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+/// A store that a gateway needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// PostgreSQL.
+    Postgres,
+    /// Redis, where requests are counted.
+    Redis,
+    /// The log of running tasks, or what the archive has of it.
+    Log,
+    /// What tasks left.
+    Archive,
+    /// The Kubernetes API.
+    Kubernetes,
+}
 
-impl Counter {
-    /// Adds one.
-    pub fn increment(&self) {
-        self.add(1);
-    }
+impl Store {
+    const ALL: [Self; 5] = [
+        Self::Postgres,
+        Self::Redis,
+        Self::Log,
+        Self::Archive,
+        Self::Kubernetes,
+    ];
 
-    /// Adds `amount`.
-    pub fn add(&self, amount: u64) {
-        self.0.fetch_add(amount, Ordering::Relaxed);
-    }
-
-    /// How much it is now.
+    /// The store that an error of the API names.
     #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub fn named(store: &str) -> Self {
+        match store {
+            "database" => Self::Postgres,
+            "redis" => Self::Redis,
+            "archive" => Self::Archive,
+            "kubernetes" => Self::Kubernetes,
+            _ => Self::Log,
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::Log => "log",
+            Self::Archive => "archive",
+            Self::Kubernetes => "kubernetes",
+        }
     }
 }
 
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// A request that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    /// The template of the route, where there is one.
+    pub route: Option<&'a str>,
+    /// The method, as one of few words.
+    pub method: &'static str,
+    /// The status of the answer.
+    pub status: http::StatusCode,
+    /// How long it took until the answer began.
+    pub duration: Duration,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Class {
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Request {
+    route: String,
+    method: &'static str,
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StoreLabel {
+    store: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let mut counter = |name, help| add(&mut registry, name, help, Counter::default());
+        let stream_bytes = counter("stream_bytes", "Bytes of events that went into streams");
+        let stream_store_chunks = counter(
+            "stream_store_chunks",
+            "Chunks that were read from the store for streams, because they were not in memory",
+        );
+        let streams_refused = counter(
+            "streams_refused",
+            "Streams that were refused because too many are open",
+        );
+        let logins_refused = counter("logins_refused", "Logins that were refused");
+        let requests_limited = counter(
+            "requests_limited",
+            "Requests that were refused because a user sent too many",
+        );
+        let limiter_errors = counter(
+            "rate_limit_store_errors",
+            "Requests that could not be counted in Redis",
+        );
+        let passwords_verified = counter("passwords_verified", "Passwords that were verified");
+        let tasks_accepted = counter("tasks_accepted", "Tasks that were accepted");
+        let dispatched = counter("dispatched", "CodexTasks that were created");
+        let dispatch_retries = counter(
+            "dispatch_retries",
+            "Attempts to reach Kubernetes that are repeated",
+        );
+        let recorded = counter("recorded", "Changes of state that were recorded");
+        let responses = add(
+            &mut registry,
+            "http_responses",
+            "Responses by class of status",
+            Family::default(),
+        );
+        let durations = add(
+            &mut registry,
+            "http_request_duration_seconds",
+            "From a request until its answer begins, without probes and scrapes",
+            Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram),
+        );
+        let store_errors = add(
+            &mut registry,
+            "store_errors",
+            "Failures because a store was away",
+            Family::<StoreLabel, Counter>::default(),
+        );
+        for store in Store::ALL {
+            // A rate needs a first value.
+            let store = store.label();
+            drop(store_errors.get_or_create(&StoreLabel { store }));
+        }
+        Self {
+            responses,
+            durations,
+            store_errors,
+            streams_open: add(
+                &mut registry,
+                "streams_open",
+                "Streams that are open",
+                Gauge::default(),
+            ),
+            stream_cache_bytes: add(
+                &mut registry,
+                "stream_cache_bytes",
+                "Bytes of events that are kept for those who come next",
+                Gauge::default(),
+            ),
+            stream_bytes,
+            stream_store_chunks,
+            streams_refused,
+            logins_refused,
+            requests_limited,
+            limiter_errors,
+            passwords_verified,
+            tasks_accepted,
+            dispatched,
+            dispatch_retries,
+            recorded,
+            registry,
+        }
+    }
+}
 
 impl Metrics {
-    /// Counts a response by the class of its status.
+    /// Counts a response.
     pub fn response(&self, status: http::StatusCode) {
-        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
-        if let Some(counter) = self.responses.get(class) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        let class = class(status);
+        self.responses.get_or_create(&Class { class }).inc();
+    }
+
+    /// Takes in how long a request took.
+    pub fn answered(&self, request: &Answered<'_>) {
+        let labels = Request {
+            route: request.route.unwrap_or(NO_ROUTE).to_owned(),
+            method: request.method,
+            class: class(request.status),
+        };
+        let seconds = request.duration.as_secs_f64();
+        self.durations.get_or_create(&labels).observe(seconds);
+    }
+
+    /// Something failed because a store was away.
+    pub fn store_error(&self, store: Store) {
+        let store = store.label();
+        self.store_errors.get_or_create(&StoreLabel { store }).inc();
     }
 
     /// The text that a scrape gets. `outbox_pending` comes from the database, which may be away.
     #[must_use]
-    pub fn render(&self, outbox_pending: Option<i64>) -> String {
-        let mut text = String::with_capacity(2048);
-        header(
-            &mut text,
-            "codex_gateway_http_responses_total",
-            "counter",
-            "Responses by class of status.",
-        );
-        for (class, counter) in CLASSES.iter().zip(&self.responses) {
-            let value = counter.load(Ordering::Relaxed);
-            let _ = writeln!(
-                text,
-                "codex_gateway_http_responses_total{{class=\"{class}\"}} {value}"
-            );
-        }
-        let counters: [(&str, &str, &Counter); 11] = [
-            (
-                "codex_gateway_stream_bytes_total",
-                "Bytes of events that went into streams.",
-                &self.stream_bytes,
-            ),
-            (
-                "codex_gateway_stream_store_chunks_total",
-                "Chunks that were read from the store for streams, because they were not in memory.",
-                &self.stream_store_chunks,
-            ),
-            (
-                "codex_gateway_streams_refused_total",
-                "Streams that were refused because too many are open.",
-                &self.streams_refused,
-            ),
-            (
-                "codex_gateway_logins_refused_total",
-                "Logins that were refused.",
-                &self.logins_refused,
-            ),
-            (
-                "codex_gateway_requests_limited_total",
-                "Requests that were refused because a user sent too many.",
-                &self.requests_limited,
-            ),
-            (
-                "codex_gateway_rate_limit_store_errors_total",
-                "Requests that could not be counted in Redis.",
-                &self.limiter_errors,
-            ),
-            (
-                "codex_gateway_passwords_verified_total",
-                "Passwords that were verified.",
-                &self.passwords_verified,
-            ),
-            (
-                "codex_gateway_tasks_accepted_total",
-                "Tasks that were accepted.",
-                &self.tasks_accepted,
-            ),
-            (
-                "codex_gateway_dispatched_total",
-                "CodexTasks that were created.",
-                &self.dispatched,
-            ),
-            (
-                "codex_gateway_dispatch_retries_total",
-                "Attempts to reach Kubernetes that are repeated.",
-                &self.dispatch_retries,
-            ),
-            (
-                "codex_gateway_recorded_total",
-                "Changes of state that were recorded.",
-                &self.recorded,
-            ),
-        ];
-        for (name, help, counter) in counters {
-            header(&mut text, name, "counter", help);
-            let _ = writeln!(text, "{name} {}", counter.get());
-        }
-        header(
-            &mut text,
-            "codex_gateway_streams_open",
-            "gauge",
-            "Streams that are open.",
-        );
-        let _ = writeln!(
-            text,
-            "codex_gateway_streams_open {}",
-            self.streams_open.load(Ordering::Relaxed)
-        );
-        header(
-            &mut text,
-            "codex_gateway_stream_cache_bytes",
-            "gauge",
-            "Bytes of events that are kept for those who come next.",
-        );
-        let _ = writeln!(
-            text,
-            "codex_gateway_stream_cache_bytes {}",
-            self.stream_cache_bytes.load(Ordering::Relaxed)
-        );
+    pub fn render(&self, outbox_pending: Option<i64>, tracer: &Tracer) -> String {
+        let mut now = Registry::with_prefix(PREFIX);
         if let Some(pending) = outbox_pending {
-            header(
-                &mut text,
-                "codex_gateway_outbox_pending",
-                "gauge",
-                "Tasks of which Kubernetes has yet to hear something.",
+            let gauge = add(
+                &mut now,
+                "outbox_pending",
+                "Tasks of which Kubernetes has yet to hear something",
+                Gauge::<i64>::default(),
             );
-            let _ = writeln!(text, "codex_gateway_outbox_pending {pending}");
+            gauge.set(pending);
         }
-        text
+        register_span_counts(&mut now, tracer);
+        encode(&[&self.registry, &now])
     }
 }
 
-fn header(text: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+fn add<M: Metric + Clone>(
+    registry: &mut Registry,
+    name: &'static str,
+    help: &'static str,
+    metric: M,
+) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn class(status: http::StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
 }

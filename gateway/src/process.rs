@@ -1,4 +1,4 @@
-//! What the program is to the system that runs it: its log, its ready line and its signals.
+//! What the program is to the system that runs it: its ready line and its signals.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -6,20 +6,6 @@ use std::net::SocketAddr;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
-
-/// Logs JSON to standard error; `RUST_LOG` says how much.
-pub fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        // A request is one span; the list would only say the same again.
-        .with_span_list(false)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-}
 
 /// Says on standard output where the gateway listens.
 ///

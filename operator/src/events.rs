@@ -60,7 +60,7 @@ impl EventSink {
             secondary: None,
         };
         if self.queue.try_send((event, task.object_ref(&()))).is_err() {
-            self.metrics.dropped_events.add(1);
+            self.metrics.dropped_events.inc();
         }
     }
 }

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use codex_crds::Phase;
+use codex_telemetry::METRICS_CONTENT_TYPE;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -86,7 +87,7 @@ async fn show_metrics(State(probes): State<Probes>) -> impl IntoResponse {
         is_leader: probes.leadership.holds(),
     };
     (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        context.metrics.render(&gauges),
+        [(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)],
+        context.metrics.render(&gauges, &context.tracer),
     )
 }

@@ -30,6 +30,20 @@ struct Claims<'a> {
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     resume: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+}
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'a> {
+    /// The id of the task.
+    pub task: &'a str,
+    /// The task whose session it may take.
+    pub resume: Option<&'a str>,
+    /// The span that its requests are a part of, as a W3C `traceparent`. It is here, and not in a header, so that the agent can
+    /// neither choose it nor leave it out.
+    pub traceparent: Option<&'a str>,
 }
 
 impl TokenSigner {
@@ -43,24 +57,24 @@ impl TokenSigner {
         Ok(Self { key })
     }
 
-    /// A token for one task, valid from `now` until `end`. With it the task may take the session of the task `resume`.
+    /// A token for one task, valid from `now` until `end`.
     ///
     /// # Errors
     /// [`Error::Token`] when the key cannot sign.
     pub fn sign(
         &self,
-        task: &str,
-        resume: Option<&str>,
+        grant: &Grant<'_>,
         now: Timestamp,
         end: Timestamp,
     ) -> Result<SecretString, Error> {
         let claims = Claims {
             iss: ISSUER,
             aud: AUDIENCE,
-            sub: task,
+            sub: grant.task,
             iat: now.as_second(),
             exp: end.as_second(),
-            resume,
+            resume: grant.resume,
+            traceparent: grant.traceparent,
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.key)?;
         Ok(token.into())

@@ -26,6 +26,7 @@ pub mod reconcile;
 pub mod run;
 pub mod spool;
 mod supervisor;
+mod trace;
 
 pub use config::Config;
 pub use error::Error;

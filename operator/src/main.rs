@@ -5,22 +5,16 @@ use std::io::Write as _;
 use codex_operator::{Config, Options, Ready, run};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // Only one provider is built in; a second installation changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let loaded = codex_settings::load::<Config>();
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    codex_telemetry::start_log();
     let config = loaded.warn();
 
+    let tracer = codex_telemetry::Tracer::from_env("codex-operator")?;
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -43,5 +37,8 @@ async fn main() -> anyhow::Result<()> {
     let client = kube::Client::try_default().await?;
     let mut options = Options::new(config, client);
     options.ready = Some(sender);
-    Ok(run(options, shutdown).await?)
+    options.tracer = tracer.clone();
+    let result = run(options, shutdown).await;
+    tracer.shut_down().await;
+    Ok(result?)
 }

@@ -1,71 +1,23 @@
-//! Counters, in the text format of Prometheus.
+//! What an operator counts, for Prometheus. Labels are words of the program.
 
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use codex_crds::Phase;
+use codex_crds::{Phase, reasons};
+use codex_telemetry::{Tracer, encode, register_span_counts};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
 
-/// Upper bounds of the buckets of durations, in milliseconds.
-const BUCKETS_MS: [u64; 12] = [
-    10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000, 300_000, 3_600_000,
+/// What stands before every name.
+const PREFIX: &str = "codex_operator";
+
+/// Upper bounds of the buckets of durations, in seconds.
+const SECONDS: [f64; 12] = [
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 3600.0,
 ];
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds to it.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// The present value.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Durations, in buckets.
-#[derive(Debug, Default)]
-pub struct Histogram {
-    buckets: [AtomicU64; BUCKETS_MS.len()],
-    count: AtomicU64,
-    sum_ms: AtomicU64,
-}
-
-impl Histogram {
-    /// Takes a duration in.
-    pub fn observe(&self, duration: Duration) {
-        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        for (bound, bucket) in BUCKETS_MS.iter().zip(&self.buckets) {
-            if ms <= *bound {
-                bucket.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.sum_ms.fetch_add(ms, Ordering::Relaxed);
-    }
-
-    fn write(&self, out: &mut String, name: &str, help: &str) {
-        head(out, name, help, "histogram");
-        for (bound, bucket) in BUCKETS_MS.iter().zip(&self.buckets) {
-            let seconds = Duration::from_millis(*bound).as_secs_f64();
-            let count = bucket.load(Ordering::Relaxed);
-            line(
-                out,
-                format_args!("{name}_bucket{{le=\"{seconds}\"}} {count}"),
-            );
-        }
-        let count = self.count.load(Ordering::Relaxed);
-        let sum = Duration::from_millis(self.sum_ms.load(Ordering::Relaxed)).as_secs_f64();
-        line(out, format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
-        line(out, format_args!("{name}_sum {sum}"));
-        line(out, format_args!("{name}_count {count}"));
-    }
-}
 
 /// What is true at the moment of asking.
 #[derive(Clone, Debug, Default)]
@@ -84,9 +36,56 @@ pub struct Gauges {
     pub is_leader: bool,
 }
 
+/// Something that an operator writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// The live log: Redis, or the memory of the operator.
+    Live,
+    /// The archive.
+    Archive,
+    /// The spool.
+    Spool,
+    /// The Kubernetes API.
+    Kubernetes,
+}
+
+impl Store {
+    const ALL: [Self; 4] = [Self::Live, Self::Archive, Self::Spool, Self::Kubernetes];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Archive => "archive",
+            Self::Spool => "spool",
+            Self::Kubernetes => "kubernetes",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StoreLabel {
+    store: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PhaseLabel {
+    phase: &'static str,
+}
+
 /// Everything that is counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
+    registry: Registry,
+    spawn_failures: Family<Reason, Counter>,
+    store_errors: Family<StoreLabel, Counter>,
+    queue_wait: Histogram,
+    start_latency: Histogram,
+    first_frame: Histogram,
     /// Passes over tasks.
     pub reconciles: Counter,
     /// Passes that failed.
@@ -111,143 +110,172 @@ pub struct Metrics {
     pub repaired_frames: Counter,
     /// Kubernetes events that were dropped because too many waited.
     pub dropped_events: Counter,
-    /// From the making of a task until its turn.
-    pub queue_wait: Histogram,
-    /// From the turn until the runner's start was seen.
-    pub start_latency: Histogram,
 }
 
-impl Metrics {
-    /// The text that a scraper reads.
-    #[must_use]
-    pub fn render(&self, gauges: &Gauges) -> String {
-        let mut out = String::with_capacity(8 * 1024);
-        head(&mut out, "codex_operator_tasks", "Tasks by state.", "gauge");
-        for (phase, count) in &gauges.tasks {
-            line(
-                &mut out,
-                format_args!(
-                    "codex_operator_tasks{{phase=\"{}\"}} {count}",
-                    phase.as_str()
-                ),
-            );
-        }
-        for (name, help, value) in [
-            (
-                "codex_operator_waiting_tasks",
-                "Tasks that wait for their turn.",
-                gauges.waiting,
-            ),
-            (
-                "codex_operator_followers",
-                "Logs that are being read.",
-                gauges.followers,
-            ),
-            (
-                "codex_operator_archivers",
-                "Archives that are being written.",
-                gauges.archivers,
-            ),
-            (
-                "codex_operator_spool_bytes",
-                "Frames in the files of the spool.",
-                usize::try_from(gauges.spool_bytes).unwrap_or(usize::MAX),
-            ),
-            (
-                "codex_operator_leader",
-                "1 where this operator works, 0 where it stands by.",
-                usize::from(gauges.is_leader),
-            ),
-        ] {
-            head(&mut out, name, help, "gauge");
-            line(&mut out, format_args!("{name} {value}"));
-        }
-        for (name, help, counter) in [
-            (
-                "codex_operator_reconciles_total",
-                "Passes over tasks.",
-                &self.reconciles,
-            ),
-            (
-                "codex_operator_reconcile_errors_total",
-                "Passes that failed.",
-                &self.reconcile_errors,
-            ),
-            (
-                "codex_operator_dropped_lines_total",
-                "Lines that the runner did not write.",
-                &self.dropped_lines,
-            ),
-            (
-                "codex_operator_frames_total",
-                "Frames appended to the live log.",
-                &self.frames,
-            ),
-            (
-                "codex_operator_lost_frames_total",
-                "Frames that are lost for good.",
-                &self.lost_frames,
-            ),
-            (
-                "codex_operator_log_reconnects_total",
-                "Connections to logs that were made again.",
-                &self.reconnects,
-            ),
-            (
-                "codex_operator_append_errors_total",
-                "Failed attempts to append to the live log.",
-                &self.append_errors,
-            ),
-            (
-                "codex_operator_spool_stalls_total",
-                "How often a log was not read because the spool was full.",
-                &self.spool_stalls,
-            ),
-            (
-                "codex_operator_spool_errors_total",
-                "Writes into the spool that failed.",
-                &self.spool_errors,
-            ),
-            (
-                "codex_operator_archive_errors_total",
-                "Failed attempts to archive.",
-                &self.archive_errors,
-            ),
-            (
-                "codex_operator_repaired_frames_total",
-                "Frames that archives have from the record of the runner.",
-                &self.repaired_frames,
-            ),
-            (
-                "codex_operator_dropped_events_total",
-                "Kubernetes events that were dropped.",
-                &self.dropped_events,
-            ),
-        ] {
-            head(&mut out, name, help, "counter");
-            line(&mut out, format_args!("{name} {}", counter.get()));
-        }
-        self.queue_wait.write(
-            &mut out,
-            "codex_operator_queue_wait_seconds",
-            "From the making of a task until its turn.",
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let mut counter = |name, help| add(&mut registry, name, help, Counter::default());
+        let reconciles = counter("reconciles", "Passes over tasks");
+        let reconcile_errors = counter("reconcile_errors", "Passes that failed");
+        let dropped_lines = counter("dropped_lines", "Lines that the runner did not write");
+        let frames = counter("frames", "Frames appended to the live log");
+        let lost_frames = counter("lost_frames", "Frames that are lost for good");
+        let reconnects = counter("log_reconnects", "Connections to logs that were made again");
+        let append_errors = counter("append_errors", "Failed attempts to append to the live log");
+        let spool_stalls = counter(
+            "spool_stalls",
+            "How often a log was not read because the spool was full",
         );
-        self.start_latency.write(
-            &mut out,
-            "codex_operator_start_latency_seconds",
-            "From the turn until the runner's start was seen.",
+        let spool_errors = counter("spool_errors", "Writes into the spool that failed");
+        let archive_errors = counter("archive_errors", "Failed attempts to archive");
+        let repaired_frames = counter(
+            "repaired_frames",
+            "Frames that archives have from the record of the runner",
         );
-        out
+        let dropped_events = counter("dropped_events", "Kubernetes events that were dropped");
+        let mut histogram = |name, help| add(&mut registry, name, help, Histogram::new(SECONDS));
+        let queue_wait = histogram(
+            "queue_wait_seconds",
+            "From the submission of a task until its turn",
+        );
+        let start_latency = histogram(
+            "start_latency_seconds",
+            "From the turn until the runner's start was seen",
+        );
+        let first_frame = histogram(
+            "first_frame_seconds",
+            "From the submission of a task until the first frame of its log was read",
+        );
+        let store_errors = add(
+            &mut registry,
+            "store_errors",
+            "Failures because a store was away or refused",
+            Family::<StoreLabel, Counter>::default(),
+        );
+        for store in Store::ALL {
+            // A rate needs a first value.
+            let store = store.label();
+            drop(store_errors.get_or_create(&StoreLabel { store }));
+        }
+        let spawn_failures = add(
+            &mut registry,
+            "spawn_failures",
+            "Tasks that ended in an error before they started, by reason",
+            Family::default(),
+        );
+        Self {
+            registry,
+            spawn_failures,
+            store_errors,
+            queue_wait,
+            start_latency,
+            first_frame,
+            reconciles,
+            reconcile_errors,
+            dropped_lines,
+            frames,
+            lost_frames,
+            reconnects,
+            append_errors,
+            spool_stalls,
+            spool_errors,
+            archive_errors,
+            repaired_frames,
+            dropped_events,
+        }
     }
 }
 
-fn head(out: &mut String, name: &str, help: &str, kind: &str) {
-    line(out, format_args!("# HELP {name} {help}"));
-    line(out, format_args!("# TYPE {name} {kind}"));
+impl Metrics {
+    /// A task had its turn, this long after it was submitted.
+    pub fn waited(&self, duration: Duration) {
+        self.queue_wait.observe(duration.as_secs_f64());
+    }
+
+    /// The start of a runner was seen, this long after the turn of its task.
+    pub fn started(&self, duration: Duration) {
+        self.start_latency.observe(duration.as_secs_f64());
+    }
+
+    /// The first frame of a log was read, this long after its task was submitted.
+    pub fn first_frame(&self, duration: Duration) {
+        self.first_frame.observe(duration.as_secs_f64());
+    }
+
+    /// A task ended in an error before it started.
+    pub fn spawn_failed(&self, reason: &str) {
+        let reason = reasons::label(reason);
+        self.spawn_failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Something failed because a store was away, or refused.
+    pub fn store_error(&self, store: Store) {
+        let store = store.label();
+        self.store_errors.get_or_create(&StoreLabel { store }).inc();
+    }
+
+    /// The text that a scraper reads.
+    #[must_use]
+    pub fn render(&self, gauges: &Gauges, tracer: &Tracer) -> String {
+        let mut now = Registry::with_prefix(PREFIX);
+        let tasks = add(
+            &mut now,
+            "tasks",
+            "Tasks by state",
+            Family::<PhaseLabel, Gauge>::default(),
+        );
+        for (phase, count) in &gauges.tasks {
+            let phase = phase.as_str();
+            let gauge = tasks.get_or_create(&PhaseLabel { phase });
+            gauge.set(signed(*count));
+        }
+        for (name, help, value) in [
+            (
+                "waiting_tasks",
+                "Tasks that wait for their turn",
+                signed(gauges.waiting),
+            ),
+            (
+                "followers",
+                "Logs that are being read",
+                signed(gauges.followers),
+            ),
+            (
+                "archivers",
+                "Archives that are being written",
+                signed(gauges.archivers),
+            ),
+            (
+                "spool_bytes",
+                "Frames in the files of the spool",
+                i64::try_from(gauges.spool_bytes).unwrap_or(i64::MAX),
+            ),
+            (
+                "leader",
+                "1 where this operator works, 0 where it stands by",
+                i64::from(gauges.is_leader),
+            ),
+        ] {
+            add(&mut now, name, help, Gauge::<i64>::default()).set(value);
+        }
+        register_span_counts(&mut now, tracer);
+        encode(&[&self.registry, &now])
+    }
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("writing to a String does not fail");
+fn add<M: Metric + Clone>(
+    registry: &mut Registry,
+    name: &'static str,
+    help: &'static str,
+    metric: M,
+) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -255,13 +283,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_are_cumulative() {
+    fn reasons_of_failures_are_few() {
         let metrics = Metrics::default();
-        metrics.queue_wait.observe(Duration::from_millis(20));
-        metrics.queue_wait.observe(Duration::from_millis(90));
-        let text = metrics.render(&Gauges::default());
+        metrics.spawn_failed(reasons::IMAGE_PULL);
+        metrics.spawn_failed("made up by an image");
+        metrics.waited(Duration::from_millis(20));
+        let text = metrics.render(&Gauges::default(), &Tracer::off());
+        assert!(text.contains("codex_operator_spawn_failures_total{reason=\"ImagePull\"} 1\n"));
+        assert!(text.contains("codex_operator_spawn_failures_total{reason=\"Other\"} 1\n"));
         assert!(text.contains("codex_operator_queue_wait_seconds_bucket{le=\"0.025\"} 1\n"));
-        assert!(text.contains("codex_operator_queue_wait_seconds_bucket{le=\"0.1\"} 2\n"));
-        assert!(text.contains("codex_operator_queue_wait_seconds_sum 0.11\n"));
+        assert!(text.ends_with("# EOF\n"));
     }
 }

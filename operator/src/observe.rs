@@ -134,6 +134,34 @@ pub fn expires_at(task: &CodexTask) -> Option<Timestamp> {
     Some(later(end.0, SignedDuration::from_secs(ttl)))
 }
 
+/// When the task was submitted. Kubernetes counts in whole seconds, and may have heard of the task only later; the id that a gateway
+/// gives to a task has the time in it (UUID version 7). It counts where it is within a day before the making of the resource, because
+/// with `kubectl` anybody may choose it.
+#[must_use]
+pub fn submitted_at(task: &CodexTask) -> Timestamp {
+    let created = task.metadata.creation_timestamp.as_ref();
+    let created = created.map_or_else(Timestamp::now, |time| time.0);
+    let named = task
+        .task_id()
+        .and_then(|id| uuid::Uuid::parse_str(&id).ok())
+        .and_then(|id| id.get_timestamp())
+        .and_then(|time| {
+            let (seconds, nanoseconds) = time.to_unix();
+            Timestamp::new(
+                i64::try_from(seconds).ok()?,
+                i32::try_from(nanoseconds).ok()?,
+            )
+            .ok()
+        });
+    named
+        .filter(|named| {
+            let before = created.duration_since(*named);
+            // The second of the making was cut off.
+            before > SignedDuration::from_secs(-1) && before < SignedDuration::from_hours(24)
+        })
+        .unwrap_or(created)
+}
+
 /// When the task was made, in microseconds since 1970.
 #[must_use]
 pub fn created_at(task: &CodexTask) -> i64 {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codex_crds::CodexTask;
+use codex_telemetry::Tracer;
 use futures::StreamExt as _;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{applier, controller};
@@ -52,6 +53,8 @@ pub struct Options {
     pub checkpoints: Arc<dyn Checkpoints>,
     /// Times of the log readers.
     pub timing: FollowTiming,
+    /// Where spans go.
+    pub tracer: Tracer,
     /// Told once the caches are filled.
     pub ready: Option<oneshot::Sender<Ready>>,
 }
@@ -72,6 +75,7 @@ impl Options {
             client,
             checkpoints: checkpoint::go_on(),
             timing: FollowTiming::default(),
+            tracer: Tracer::off(),
             ready: None,
         }
     }
@@ -87,6 +91,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         client,
         checkpoints,
         timing,
+        tracer,
         ready,
     } = options;
     let config = Arc::new(config);
@@ -146,6 +151,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         memories: Memories::default(),
         events: EventSink::start(client.clone(), &supervisor, Arc::clone(&metrics)),
         metrics,
+        tracer,
         signer,
         nonces,
         checkpoints,

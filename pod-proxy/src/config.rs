@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Parser, builder::RangedU64ValueParser};
 use codex_settings::{Check, Settings};
 use codex_tasklog::ArchiveLocation;
+use codex_telemetry::Tracer;
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -95,6 +96,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// How often the key files are looked at.
     pub reload_interval: Duration,
+    /// Where spans go.
+    pub tracer: Tracer,
 }
 
 impl Settings for Args {
@@ -130,6 +133,7 @@ impl Args {
             artifact_memory_bytes: args.artifact_memory_bytes,
             drain_timeout: Duration::from_secs(args.drain_seconds),
             reload_interval: Duration::from_secs(2),
+            tracer: Tracer::off(),
         })
     }
 }

@@ -60,6 +60,11 @@ pub(crate) enum ProxyError {
 }
 
 impl ProxyError {
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.parts().1
+    }
+
     /// Status, stable code, and the metric that counts it.
     fn parts(&self) -> (StatusCode, &'static str, Outcome) {
         match self {

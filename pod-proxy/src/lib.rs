@@ -14,6 +14,7 @@ mod metrics;
 mod proxy;
 mod server;
 pub mod token;
+mod trace;
 mod tracked;
 mod upload;
 mod watched;

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use codex_telemetry::Tracer;
 use reqwest::Url;
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     limits::{Permit, TaskLimits},
     metrics::{Metrics, Outcome},
     token::{self, TaskTokenKeys, TokenError},
+    trace::ModelCall,
     tracked::{Exchange, TrackedBody},
     upload::{self, UploadError},
     watched::Watched,
@@ -40,6 +42,7 @@ pub(crate) struct Proxy {
     limits: Arc<TaskLimits>,
     max_body_bytes: usize,
     metrics: Arc<Metrics>,
+    tracer: Tracer,
 }
 
 /// Why a key file cannot be used.
@@ -66,6 +69,7 @@ impl Proxy {
             limits: Arc::new(TaskLimits::new(config.max_requests_per_task)),
             max_body_bytes: config.max_body_bytes,
             metrics,
+            tracer: config.tracer.clone(),
         })
     }
 
@@ -87,17 +91,19 @@ impl Proxy {
     }
 
     /// Checks who asks and whether they may.
-    fn admit(&self, headers: &HeaderMap) -> Result<Permit, ProxyError> {
+    fn admit(&self, headers: &HeaderMap) -> Result<(Permit, ModelCall), ProxyError> {
         let token = bearer(headers).ok_or(TokenError::Missing)?;
         let claims = token::verify(token, &self.token_keys.current())?;
         let limit = self.limits.limit();
-        self.limits
+        let permit = self
+            .limits
             .acquire(&claims.sub)
-            .ok_or(ProxyError::TooManyRequests { limit })
+            .ok_or(ProxyError::TooManyRequests { limit })?;
+        Ok((permit, ModelCall::begin(&self.tracer, &claims)))
     }
 
     async fn forward(&self, request: Request) -> Result<Response, ProxyError> {
-        let permit = self.admit(request.headers())?;
+        let (permit, mut call) = self.admit(request.headers())?;
         let (head, body) = request.into_parts();
         let mut headers = headers::for_upstream(&head.headers);
         if let Some(length) = head.headers.get(header::CONTENT_LENGTH) {
@@ -122,10 +128,15 @@ impl Proxy {
             .body(upload)
             .send()
             .await;
-        let upstream = sent.map_err(|error| self.explain(error, permit.task()))?;
+        let upstream = sent.map_err(|error| {
+            let error = self.explain(error, permit.task());
+            call.fail(error.code());
+            error
+        })?;
         self.metrics.answered(started.elapsed());
 
         let status = upstream.status();
+        call.answered(status);
         if status == StatusCode::UNAUTHORIZED {
             // The API repeats parts of the key in its answer; and the task, whose own token is good, can do nothing.
             tracing::error!(
@@ -147,6 +158,7 @@ impl Proxy {
                 permit,
                 metrics,
                 started,
+                call,
             },
         );
         Ok((status, headers, Body::from_stream(body)).into_response())

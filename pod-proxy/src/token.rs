@@ -31,6 +31,9 @@ pub struct TaskClaims {
     /// The id of the task whose session this one may take, because it continues that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// The span that the requests of the task are a part of, as a W3C `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// The public keys that tokens may be signed with. More than one lets the signer change its key.

@@ -14,6 +14,7 @@ use http::StatusCode;
 use crate::{
     limits::Permit,
     metrics::{End, Metrics},
+    trace::ModelCall,
 };
 
 /// The request that a body belongs to.
@@ -22,6 +23,8 @@ pub(crate) struct Exchange {
     pub(crate) permit: Permit,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) started: Instant,
+    /// The span ends with the body.
+    pub(crate) call: ModelCall,
 }
 
 /// Passes a body on. Dropping it closes the connection to the model API, which ends the work there.
@@ -71,6 +74,9 @@ impl Drop for TrackedBody {
             self.end = End::Complete;
         }
         self.exchange.metrics.response_ended(self.end, self.bytes);
+        if !matches!(self.end, End::Complete) {
+            self.exchange.call.fail(self.end.label());
+        }
         tracing::info!(
             task.id = self.exchange.permit.task(),
             http.status = self.status.as_u16(),

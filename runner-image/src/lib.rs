@@ -11,8 +11,9 @@
 //! 7. `patch`, `outcome`: what changed in the copy, and how the task ended.
 //! 8. `leave`, `spool`, `session`, `pod_proxy`: what stays of the task besides its output.
 //!
-//! `run` puts them together.
+//! `clock` notes when all of that was, for the trace of the task. `run` puts them together.
 
+mod clock;
 mod codex_home;
 mod config;
 mod engine;

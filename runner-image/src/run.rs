@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::clock::{Clock, Stage};
 use crate::config::Config;
 use crate::engine::{self, Engine, Exec};
 use crate::error::RunnerError;
@@ -46,10 +47,13 @@ pub async fn run<W: Write + Send + 'static>(config: Config, sink: W) -> u8 {
         end = conducting => end,
         () = task.shutdown.over(Phase::GiveUp) => End::abandoned(),
     };
+    let uploading = task.clock.begin(Stage::Upload);
     end.report.spooled = tokio::select! {
         spooled = task.keep_log(&writer) => spooled,
         () = task.shutdown.over(Phase::GiveUp) => None,
     };
+    drop(uploading);
+    end.report.phases = Some(Box::new(task.clock.phases()));
     let is_written = tokio::select! {
         is_written = writer.end(end.report) => is_written,
         () = task.shutdown.over(Phase::End) => false,
@@ -64,6 +68,7 @@ pub(crate) struct Task<'a> {
     pub(crate) shutdown: Shutdown,
     pub(crate) output: Output,
     pub(crate) pod_proxy: PodProxy,
+    clock: Clock,
 }
 
 /// What is ready before Codex starts.
@@ -92,6 +97,7 @@ fn start<W: Write + Send + 'static>(
             shutdown,
             output,
             pod_proxy,
+            clock: Clock::default(),
         },
         writer,
         [listening, reaping],
@@ -123,6 +129,7 @@ impl Task<'_> {
     }
 
     async fn prepare(&self) -> Result<Prepared, RunnerError> {
+        let _preparing = self.clock.begin(Stage::Prepare);
         let config = self.config;
         let git = self.git().map_err(RunnerError::Workspace)?;
         let (workspace, version) = tokio::join!(
@@ -167,6 +174,7 @@ impl Task<'_> {
     }
 
     async fn run_codex(&self, mut prepared: Prepared) -> Result<End, RunnerError> {
+        let running = self.clock.begin(Stage::Codex);
         let exec = &mut prepared.exec;
         let mut process =
             self.reaper
@@ -177,8 +185,10 @@ impl Task<'_> {
                 })?;
         let mut last_complaint = None;
         let ended = self.follow(&mut process, exec, &mut last_complaint).await;
+        drop(running);
         self.write_patch(&prepared.workspace.baseline).await;
         if let Some(thread) = prepared.exec.thread() {
+            let _uploading = self.clock.begin(Stage::Upload);
             self.keep_session(thread).await;
         }
         if self.output.is_broken() {
@@ -268,6 +278,7 @@ impl Task<'_> {
     }
 
     async fn write_patch(&self, baseline: &Baseline) {
+        let _capturing = self.clock.begin(Stage::Patch);
         let capture = async {
             let git = self.git()?;
             let patch = patch::capture(&git, baseline, &self.config.workspace).await;

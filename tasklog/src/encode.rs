@@ -2,6 +2,7 @@
 
 use crate::frame::{Body, End, Frame, Stream};
 use crate::hash::FrameHasher;
+use crate::phases::Phases;
 
 /// The longest frame on the wire in bytes, with its line end. Container runtimes split lines at 16 KiB or less; a frame
 /// must never be split.
@@ -29,6 +30,8 @@ pub struct EndReport {
     pub message: Option<String>,
     /// Number of the last frame that the uploaded record of the runner holds, where there is one.
     pub spooled: Option<u64>,
+    /// When what was done.
+    pub phases: Option<Box<Phases>>,
 }
 
 enum Kind {
@@ -106,6 +109,7 @@ impl FrameEncoder {
             spooled: report.spooled,
             reason: report.reason,
             message: report.message,
+            phases: report.phases,
         };
         self.last += 1;
         let frame = Frame {
@@ -198,6 +202,7 @@ mod tests {
     use super::*;
     use crate::frame::parse_wire;
     use crate::join::{JoinedBody, Joiner};
+    use crate::phases::Period;
 
     const TS: &str = "2026-01-01T00:00:00.000000Z";
 
@@ -250,6 +255,12 @@ mod tests {
         let mut out = Vec::new();
         let report = EndReport {
             message: Some("\u{1}".repeat(100_000)),
+            phases: Some(Box::new(Phases {
+                prepare: Some(Period(u64::MAX, u64::MAX)),
+                codex: Some(Period(u64::MAX, u64::MAX)),
+                patch: Some(Period(u64::MAX, u64::MAX)),
+                upload: Some(Period(u64::MAX, u64::MAX)),
+            })),
             ..EndReport::default()
         };
         FrameEncoder::new("n").end(report, TS, &mut out);

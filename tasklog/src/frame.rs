@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::phases::Phases;
+
 /// Where a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,6 +88,9 @@ pub struct End {
     /// What happened and what to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// When the runner did what. In a box, because every frame has room for an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phases: Option<Box<Phases>>,
 }
 
 impl Frame {
@@ -273,6 +278,7 @@ const fn is_false(value: &bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::phases::Period;
 
     #[test]
     fn frames_round_trip_and_need_the_nonce() {
@@ -293,6 +299,10 @@ mod tests {
                 spooled: Some(6),
                 reason: None,
                 message: None,
+                phases: Some(Box::new(Phases {
+                    codex: Some(Period(1, 2)),
+                    ..Phases::default()
+                })),
             }),
             Body::Gap { count: 3 },
             Body::Beat,

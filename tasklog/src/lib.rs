@@ -14,6 +14,7 @@ pub mod hub;
 mod join;
 mod live;
 mod memory;
+mod phases;
 mod reader;
 #[cfg(feature = "redis")]
 mod redis;
@@ -34,6 +35,7 @@ pub use hash::FrameHasher;
 pub use join::{Joined, JoinedBody, Joiner};
 pub use live::{FrameStream, LiveLimits, LiveLog, LiveLogWriter};
 pub use memory::MemoryStore;
+pub use phases::{Period, Phases};
 pub use reader::Reader;
 
 /// Refuses ids that could leave a folder or a key prefix.

@@ -59,6 +59,10 @@ pub struct UpArgs {
     /// where the AWS tools find them. [default: a folder in --data]
     #[arg(long, env = "CODEX_ARCHIVE", value_name = "LOCATION")]
     pub archive: Option<String>,
+    /// Send the traces of tasks to this OTLP collector, for example http://127.0.0.1:4318. Headers, sampler and the like come from the
+    /// standard OTEL_* variables.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp: Option<Url>,
     /// Let the operator take a Lease before it works, so that further ones may stand by in the same cluster.
     #[arg(long, requires = "redis")]
     pub leader_election: bool,

@@ -45,6 +45,18 @@ const NETWORK_VARIABLES: [&str; 8] = [
     "SSL_CERT_DIR",
 ];
 
+/// What the parts that send traces are told besides where to. Not `OTEL_SERVICE_NAME`: each has a name of its own.
+const TRACE_VARIABLES: [&str; 8] = [
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_HEADERS_FILE",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SDK_DISABLED",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+];
+
 /// Everything that the settings of the parts follow from.
 #[derive(Debug)]
 pub struct Plan<'a> {
@@ -114,6 +126,7 @@ impl Plan<'_> {
             ("CODEX_DRAIN_SECONDS", "2".into()),
         ]);
         spec.env.extend(self.archive());
+        spec.env.extend(self.traces());
         if !self.demo {
             let set = |name| Some((name, std::env::var_os(name)?));
             spec.env
@@ -223,6 +236,7 @@ impl Plan<'_> {
                 self.args.max_running_per_user.to_string().into(),
             ),
         ]);
+        spec.env.extend(self.traces());
         let model = self
             .args
             .model
@@ -262,6 +276,11 @@ impl Plan<'_> {
             ("CODEX_TASKS_PER_USER", "10000".into()),
         ]);
         spec.env.extend(self.sso.settings());
+        spec.env.extend(self.traces());
+        if self.args.otlp.is_some() && self.args.listen.ip().is_loopback() {
+            // Only programs of this machine come here: what they have begun goes on.
+            spec.env.push(("CODEX_TRUST_TRACEPARENT", "true".into()));
+        }
         let web_dir = self.programs.web_dir.as_ref();
         spec.env
             .extend(web_dir.map(|folder| ("CODEX_WEB_DIR", folder.into())));
@@ -282,6 +301,21 @@ impl Plan<'_> {
     /// Where logs and what tasks leave are kept.
     fn archive(&self) -> Vec<(&'static str, OsString)> {
         self.stores.archive(&self.layout.root().join("archive"))
+    }
+
+    /// Where traces go, if anywhere.
+    fn traces(&self) -> Vec<(&'static str, OsString)> {
+        let Some(collector) = &self.args.otlp else {
+            return Vec::new();
+        };
+        let endpoint = (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            OsString::from(collector.as_str()),
+        );
+        let set = |name| Some((name, std::env::var_os(name)?));
+        std::iter::once(endpoint)
+            .chain(TRACE_VARIABLES.into_iter().filter_map(set))
+            .collect()
     }
 
     fn kubeconfig(&self, user: &str) -> OsString {

@@ -102,7 +102,7 @@ pub async fn login(app: &App, credentials: Credentials) -> Result<Session, Sessi
             return Ok(session);
         }
     }
-    app.metrics.logins_refused.increment();
+    app.metrics.logins_refused.inc();
     let mut connection = app.pool.acquire().await?;
     audit::record(&mut connection, &actor, Action::LoginRefused, None).await?;
     Err(SessionError::Refused)
@@ -139,7 +139,7 @@ pub async fn redeem(
     // Also when it is refused: a code that was tried is used up.
     transaction.commit().await?;
     session.ok_or_else(|| {
-        app.metrics.logins_refused.increment();
+        app.metrics.logins_refused.inc();
         SessionError::CodeRefused
     })
 }
@@ -213,7 +213,7 @@ pub async fn change_password(app: &App, change: PasswordChange) -> Result<Sessio
     let attempt = Attempt::new(&user.email, change.address);
     begin(app, &attempt).await?;
     if !verify(app, change.current, user.password_hash.clone()).await {
-        app.metrics.logins_refused.increment();
+        app.metrics.logins_refused.inc();
         let mut connection = app.pool.acquire().await?;
         audit::record(&mut connection, &change.actor, Action::LoginRefused, None).await?;
         return Err(SessionError::Refused);
@@ -244,7 +244,7 @@ pub async fn change_password(app: &App, change: PasswordChange) -> Result<Sessio
 /// Before anything is asked of the database.
 fn enter(app: &App, address: IpAddr) -> Result<Place, SessionError> {
     app.logins.enter(address).map_err(|full| {
-        app.metrics.logins_refused.increment();
+        app.metrics.logins_refused.inc();
         SessionError::Crowded(full)
     })
 }
@@ -254,7 +254,7 @@ async fn begin(app: &App, attempt: &Attempt) -> Result<(), SessionError> {
     match attempt.begin(&app.pool).await? {
         None => Ok(()),
         Some(wait) => {
-            app.metrics.logins_refused.increment();
+            app.metrics.logins_refused.inc();
             Err(SessionError::Throttled(wait))
         }
     }
@@ -268,7 +268,7 @@ async fn verify(app: &App, password: SecretString, stored: Option<String>) -> bo
     } else {
         (SecretString::default(), None)
     };
-    app.metrics.passwords_verified.increment();
+    app.metrics.passwords_verified.inc();
     app.passwords.verify(password, stored).await
 }
 

@@ -18,12 +18,15 @@ use kube::api::{Patch, PatchParams, PostParams};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
+use super::attempt::{Attempt, log_span};
 use super::outage::Outage;
 use super::{CallError, call};
 use crate::app::App;
 use crate::database::outbox::{self, Entry};
+use crate::metrics::Store;
 
 /// How many rows are worked on at once.
 const PARALLEL: usize = 16;
@@ -46,6 +49,7 @@ pub async fn run(app: Arc<App>) {
         if pause.is_none()
             && let Err(error) = dispatcher.drain().await
         {
+            app.metrics.store_error(Store::Postgres);
             tracing::warn!(%error, "the outbox cannot be read; trying again");
         }
         let pause = dispatcher.outage.pause(Instant::now());
@@ -96,7 +100,8 @@ impl Dispatcher {
                 let (app, outage) = (Arc::clone(&self.app), Arc::clone(&self.outage));
                 self.workers.spawn(async move {
                     let _permit = permit;
-                    deliver(&app, &outage, &entry).await;
+                    let span = log_span(&entry);
+                    deliver(&app, &outage, &entry).instrument(span).await;
                 });
             }
             if found < wanted {
@@ -110,7 +115,10 @@ impl Dispatcher {
     /// of the rest.
     async fn probe(&self) -> Result<(), sqlx::Error> {
         for entry in outbox::claim(&self.app.pool, 1).await? {
-            deliver(&self.app, &self.outage, &entry).await;
+            let span = log_span(&entry);
+            deliver(&self.app, &self.outage, &entry)
+                .instrument(span)
+                .await;
         }
         Ok(())
     }
@@ -125,6 +133,7 @@ enum Delivered {
 
 async fn deliver(app: &App, outage: &Outage, entry: &Entry) {
     let begun = Instant::now();
+    let attempt = Attempt::begin(app, entry);
     let tasks: Api<CodexTask> = Api::namespaced(app.client.clone(), &app.settings.namespace);
     // Kubernetes has heard of the task, or it has ended: the only thing left to say is to end.
     let result = if entry.cancel_requested_at.is_some() {
@@ -132,6 +141,11 @@ async fn deliver(app: &App, outage: &Outage, entry: &Entry) {
     } else {
         create(&tasks, entry).await
     };
+    attempt.end(match &result {
+        Ok(Delivered::Rejected(_)) => Some("rejected"),
+        Ok(_) => None,
+        Err(error) => Some(error.kind()),
+    });
     let settled = match result {
         Ok(delivered) => {
             if outage.answered() {
@@ -201,7 +215,7 @@ async fn pass_on_cancel(tasks: &Api<CodexTask>, name: &str) -> Result<Delivered,
 }
 
 async fn created(app: &App, tasks: &Api<CodexTask>, entry: &Entry) -> Result<(), sqlx::Error> {
-    app.metrics.dispatched.increment();
+    app.metrics.dispatched.inc();
     tracing::debug!(task.id = %entry.id, "the CodexTask is created");
     let canceled_meanwhile = outbox::settle_created(&app.pool, entry.id).await?;
     if !canceled_meanwhile {
@@ -231,7 +245,8 @@ async fn postpone(
     error: &CallError,
     pause: Option<Duration>,
 ) -> Result<(), sqlx::Error> {
-    app.metrics.dispatch_retries.increment();
+    app.metrics.dispatch_retries.inc();
+    app.metrics.store_error(Store::Kubernetes);
     let delay = match pause {
         // An API server that answers with an error may do so because of this task alone.
         Some(pause) if error.status().is_some() => pause.max(retry_delay(entry.outbox_attempts)),

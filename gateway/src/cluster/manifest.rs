@@ -31,6 +31,10 @@ pub fn task_resource(entry: &Entry) -> CodexTask {
     let mut task = CodexTask::new(&entry.name, spec);
     task.metadata.finalizers = Some(vec![meta::GATEWAY_FINALIZER.to_owned()]);
     task.metadata.labels = Some([(meta::TASK_LABEL.to_owned(), entry.id.to_string())].into());
+    task.metadata.annotations = entry
+        .traceparent
+        .as_ref()
+        .map(|trace| [(meta::TRACEPARENT_ANNOTATION.to_owned(), trace.clone())].into());
     task
 }
 

@@ -1,6 +1,7 @@
 //! The gateway's side of Kubernetes: it makes `CodexTask`s (`dispatcher`), records what becomes of them (`recorder`) and knows the
 //! allow-list (`repositories`). It never touches a Pod.
 
+mod attempt;
 pub mod dispatcher;
 pub mod finalizers;
 pub mod manifest;

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codex_crds::{CodexTask, Phase, meta, reasons};
+use codex_telemetry::TraceContext;
 use futures::StreamExt as _;
 use kube::Api;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::finalizers::{self, Change};
@@ -21,6 +23,7 @@ use super::{WatchBackoff, call, manifest};
 use crate::app::App;
 use crate::database::observed::{self, Observation, Recorded};
 use crate::database::outbox;
+use crate::metrics::Store;
 
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -71,6 +74,7 @@ impl Recorder {
             match self.try_handle(&event).await {
                 Ok(()) => return,
                 Err(error) => {
+                    self.app.metrics.store_error(Store::Postgres);
                     tracing::warn!(%error, "a state cannot be recorded; trying again");
                     tokio::time::sleep(RETRY).await;
                 }
@@ -83,14 +87,14 @@ impl Recorder {
             Event::Init => self.listed.clear(),
             Event::InitApply(task) => {
                 self.listed.extend(task_id(task));
-                self.seen(task).await?;
+                self.seen(task).instrument(span_of(task)).await?;
             }
             Event::InitDone => {
                 self.find_vanished().await?;
                 self.listed = HashSet::new();
             }
-            Event::Apply(task) => self.seen(task).await?,
-            Event::Delete(task) => self.deleted(task).await?,
+            Event::Apply(task) => self.seen(task).instrument(span_of(task)).await?,
+            Event::Delete(task) => self.deleted(task).instrument(span_of(task)).await?,
         }
         Ok(())
     }
@@ -184,7 +188,7 @@ impl Recorder {
                 return Ok(record.phase.is_final());
             };
             if let Some(status) = observed::write(&self.app.pool, id, &next).await? {
-                self.app.metrics.recorded.increment();
+                self.app.metrics.recorded.inc();
                 if record.phase != next.phase {
                     tracing::info!(task.id = %id, task.state = %next.phase, task.reason = next.reason(), "the task changed its state");
                 }
@@ -198,6 +202,18 @@ impl Recorder {
             }
         }
     }
+}
+
+/// The ids that the operator logs about the same task.
+fn span_of(task: &CodexTask) -> tracing::Span {
+    let annotations = task.metadata.annotations.as_ref();
+    let traceparent = annotations.and_then(|all| all.get(meta::TRACEPARENT_ANNOTATION));
+    let uid = task.metadata.uid.as_deref().unwrap_or_default();
+    tracing::info_span!(
+        "record",
+        task.id = task.task_id(),
+        trace_id = TraceContext::id_of_task(traceparent.map(String::as_str), uid),
+    )
 }
 
 fn task_id(task: &CodexTask) -> Option<Uuid> {

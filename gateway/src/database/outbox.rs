@@ -37,6 +37,8 @@ pub struct Entry {
     pub timeout_seconds: Option<i64>,
     /// The task whose session it continues.
     pub resume_from: Option<Uuid>,
+    /// The trace of the request that made it, as a W3C `traceparent`.
+    pub traceparent: Option<String>,
     /// When the end was asked for.
     pub cancel_requested_at: Option<DateTime<Utc>>,
     /// When the `CodexTask` was known to exist.
@@ -54,8 +56,8 @@ pub async fn claim(pool: &PgPool, limit: i64) -> Result<Vec<Entry>, sqlx::Error>
         Entry,
         "UPDATE tasks SET outbox_at = now() + $2, outbox_attempts = outbox_attempts + 1 \
          WHERE id IN (SELECT id FROM tasks WHERE outbox_at <= now() ORDER BY outbox_at, id LIMIT $1 FOR UPDATE SKIP LOCKED) \
-         RETURNING id, name, owner, prompt, cwd, env AS \"env: _\", model, timeout_seconds, resume_from, cancel_requested_at, \
-         cr_created_at, outbox_attempts",
+         RETURNING id, name, owner, prompt, cwd, env AS \"env: _\", model, timeout_seconds, resume_from, traceparent, \
+         cancel_requested_at, cr_created_at, outbox_attempts",
         limit,
         LEASE as _,
     )

@@ -52,6 +52,8 @@ pub struct NewTask {
     pub resume_from: Option<Uuid>,
     /// The `Idempotency-Key` of the request, and the hash of its body.
     pub idempotency: Option<Idempotency>,
+    /// The trace that its making belongs to, as a W3C `traceparent`.
+    pub traceparent: Option<String>,
 }
 
 /// What makes a repeated request recognisable.
@@ -116,7 +118,8 @@ pub async fn accept(
     let id = Uuid::now_v7();
     let created = query_status!(
         "INSERT INTO tasks (id, name, user_id, owner, prompt, cwd, repository, env, model, timeout_seconds, outbox_at, \
-         idempotency_key, request_hash, resume_from) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), $11, $12, $14 \
+         idempotency_key, request_hash, resume_from, traceparent) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), $11, $12, $14, $15 \
          WHERE $13::bigint = 0 \
          OR (SELECT count(*) FROM tasks WHERE user_id = $3 AND state IN ('queued', 'running')) < $13 \
          ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING",
@@ -135,6 +138,7 @@ pub async fn accept(
         task.idempotency.as_ref().map(|it| it.request_hash.as_slice()),
         limit,
         task.resume_from,
+        task.traceparent.as_deref(),
     )
     .fetch_optional(&mut *transaction)
     .await?;

@@ -277,6 +277,9 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Self::Unavailable { store, .. } = self {
+            response.extensions_mut().insert(StoreAway(store));
+        }
         response.extensions_mut().insert(Pending {
             code,
             message: self.to_string(),
@@ -307,6 +310,10 @@ struct Inner<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Value>,
 }
+
+/// Marks an answer that is an error because this store is away.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreAway(pub &'static str);
 
 /// Marks a response with an error status that is a page for people, and stays as it is.
 #[derive(Clone, Copy, Debug)]

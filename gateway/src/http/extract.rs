@@ -81,7 +81,9 @@ impl FromRequestParts<Arc<App>> for TaskId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        id_in_path(parts, app).await.map(Self).ok_or(NO_TASK)
+        let id = id_in_path(parts, app).await.ok_or(NO_TASK)?;
+        tracing::Span::current().record("task.id", tracing::field::display(id));
+        Ok(Self(id))
     }
 }
 

@@ -111,6 +111,7 @@ impl FromRequestParts<Arc<App>> for Identity {
         } else {
             person(app, token, origin).await?
         };
+        tracing::Span::current().record("user.id", tracing::field::display(identity.user_id));
         limit::check(app, parts, identity.user_id, identity.is_admin).await?;
         Ok(identity)
     }

@@ -17,3 +17,4 @@ pub mod record;
 pub mod request;
 pub mod router;
 pub mod serve;
+pub mod trace;

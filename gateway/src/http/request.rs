@@ -9,12 +9,15 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, header};
 use tracing::Instrument as _;
+use tracing::field::Empty;
 use uuid::Uuid;
 
-use super::envelope;
+use super::envelope::{self, StoreAway};
 use super::limit::Slip;
 use super::page_policy::PAGE_POLICY;
+use super::trace::{self, RequestTrace};
 use crate::app::App;
+use crate::metrics::{Answered, Store};
 
 /// The header that carries the id of a request, both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,15 +37,24 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     let id = RequestId(request_id(request.headers().get(&REQUEST_ID)));
     let started = Instant::now();
     let client = client_address(&request, app.settings.proxy_hops);
+    let trust = app.settings.trust_traceparent;
+    let request_trace = RequestTrace::begin(&app.tracer, request.headers(), trust);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     // The query is left out: it may hold what somebody is looking for.
     let span = tracing::info_span!(
         "request",
         request.id = %id.0,
+        trace_id = request_trace.context.trace_id(),
+        // Who asks and for what is known further in.
+        user.id = Empty,
+        task.id = Empty,
         http.method = %request.method(),
         http.path = request.uri().path(),
         client.ip = client.map(tracing::field::display),
     );
     request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(request_trace.context);
     let slip = Slip::default();
     request.extensions_mut().insert(slip.clone());
     if let Some(address) = client {
@@ -55,10 +67,24 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     }
     slip.write(response.headers_mut());
     app.metrics.response(response.status());
+    if let Some(StoreAway(store)) = response.extensions().get() {
+        app.metrics.store_error(Store::named(store));
+    }
+    let is_quiet = response.extensions().get::<Quiet>().is_some();
+    if !is_quiet {
+        let route = route.as_ref().map(MatchedPath::as_str);
+        app.metrics.answered(&Answered {
+            route,
+            method: trace::method_name(&method),
+            status: response.status(),
+            duration: started.elapsed(),
+        });
+        request_trace.end(&app.tracer, &method, route, response.status());
+    }
     let status = response.status().as_u16();
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| {
-        if response.extensions().get::<Quiet>().is_some() {
+        if is_quiet {
             tracing::debug!(http.status = status, duration.ms = milliseconds, "answered");
         } else {
             tracing::info!(http.status = status, duration.ms = milliseconds, "answered");
@@ -67,7 +93,7 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     response
 }
 
-/// Marks answers to probes and scrapes, which would fill the log.
+/// Marks answers to probes and scrapes, which would fill the log and the traces.
 #[derive(Clone, Copy, Debug)]
 pub struct Quiet;
 

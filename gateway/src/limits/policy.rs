@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 use super::{Decision, MemoryLimiter, Rate, RateLimiter};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Limits {
         if decision.passes {
             return Ok(Some(decision));
         }
-        self.metrics.requests_limited.increment();
+        self.metrics.requests_limited.inc();
         Err(Refusal::TooMany(decision))
     }
 
@@ -181,7 +181,8 @@ impl Limits {
                 Ok(decision)
             }
             Err(error) => {
-                self.metrics.limiter_errors.increment();
+                self.metrics.limiter_errors.inc();
+                self.metrics.store_error(metrics::Store::Redis);
                 // Once for each outage, not once for each request.
                 if !self.is_away.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, failing = ?self.settings.failing, "requests cannot be counted in Redis");

@@ -81,6 +81,7 @@ impl TaskRequest {
             timeout_seconds: self.timeout_seconds,
             resume_from: self.resume_from,
             idempotency: None,
+            traceparent: None,
         })
     }
 }

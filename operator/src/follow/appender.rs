@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::LogStores;
 use crate::checkpoint::Checkpoint;
+use crate::metrics::Store;
 use crate::spool::{Batch, Cursor, TaskSpool};
 
 /// How long the archive has for one answer, before whoever watches gets what is there.
@@ -80,11 +81,11 @@ impl Appender {
         let metrics = &self.stores.metrics;
         metrics
             .frames
-            .add(u64::try_from(frames.len()).unwrap_or(u64::MAX));
+            .inc_by(u64::try_from(frames.len()).unwrap_or(u64::MAX));
         for frame in frames {
             if let Body::Gap { count } = frame.body {
                 tracing::warn!(task.id = %self.task, after = frame.first() - 1, missing = count, "frames are not in the container's log any more");
-                metrics.lost_frames.add(count);
+                metrics.lost_frames.inc_by(count);
             }
         }
         // Another operator may have come further in the meantime.
@@ -155,7 +156,8 @@ impl Appender {
     }
 
     async fn pause(&mut self, error: &LogError) {
-        self.stores.metrics.append_errors.add(1);
+        self.stores.metrics.append_errors.inc();
+        self.stores.metrics.store_error(Store::Live);
         let Trouble { pause, is_told } = &mut self.trouble;
         if !std::mem::replace(is_told, true) {
             tracing::warn!(task.id = %self.task, %error, "frames wait in the spool, because the live log does not take them");

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::{LogStores, Picks};
 use crate::checkpoint::Checkpoint;
 use crate::domain::outcome::Outcome;
+use crate::metrics::Store;
 use crate::spool::TaskSpool;
 
 const LAST_PAUSE: Duration = Duration::from_secs(300);
@@ -80,7 +81,8 @@ impl Archiver {
                 Err(error) => error,
             };
             tracing::warn!(task.id = %self.job.task, %error, "the log could not be archived; trying again");
-            self.job.stores.metrics.archive_errors.add(1);
+            self.job.stores.metrics.archive_errors.inc();
+            self.job.stores.metrics.store_error(Store::Archive);
             self.tell(ArchiveReport::Failing(error.to_string())).await;
             if matches!(error, LogError::Damaged(_) | LogError::Hole { .. }) {
                 // What is in the archive is not what the writer believes; a new one looks at it.
@@ -165,7 +167,7 @@ impl Archiver {
             Repair::Whole | Repair::NoRecord => {}
             Repair::Filled(frames) => {
                 tracing::info!(task.id = %task, frames, "the archive has frames from the record of the runner");
-                self.job.stores.metrics.repaired_frames.add(frames);
+                self.job.stores.metrics.repaired_frames.inc_by(frames);
             }
             Repair::Refused(problem) => {
                 tracing::warn!(task.id = %task, %problem, "the record of the runner cannot fill what is missing in the log");
@@ -240,7 +242,7 @@ impl Archiver {
         if last + 1 < first {
             let missing = first - 1 - last;
             tracing::error!(task.id = %self.job.task, after = last, missing, "frames are neither live nor in the archive");
-            self.job.stores.metrics.lost_frames.add(missing);
+            self.job.stores.metrics.lost_frames.inc_by(missing);
             let gap = Frame {
                 seq: first - 1,
                 ts: Timestamp::now().to_string(),
@@ -318,6 +320,7 @@ fn end_frame(writer: &ArchiveWriter, outcome: &Outcome) -> Frame {
             spooled: None,
             reason: (outcome.phase != Phase::Completed).then(|| outcome.reason.clone()),
             message: outcome.message.clone(),
+            ..End::default()
         }),
     }
 }

@@ -218,7 +218,7 @@ impl Follower {
                 tracing::warn!(task.id = %self.source.task, last = self.last, "the rest of the log cannot be read; giving up");
                 return LogState::Exhausted;
             }
-            self.stores.metrics.reconnects.add(1);
+            self.stores.metrics.reconnects.inc();
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 // An ended container is worth looking at once.
@@ -324,13 +324,13 @@ impl Follower {
                     match parse_wire(line, self.source.nonce.expose_secret()) {
                         Ok(frame) => self.take(frame, length),
                         Err(_) => {
-                            self.stores.metrics.dropped_lines.add(1);
+                            self.stores.metrics.dropped_lines.inc();
                             None
                         }
                     }
                 }
                 Ok(Line::Overlong) => {
-                    self.stores.metrics.dropped_lines.add(1);
+                    self.stores.metrics.dropped_lines.inc();
                     None
                 }
                 Ok(Line::End) => Some(Stop::Eof),
@@ -361,6 +361,12 @@ impl Follower {
                 ts: frame.ts.clone(),
                 body: Body::Gap { count: missing },
             }));
+        }
+        if self.last == 0 {
+            // An operator that takes over knows of earlier frames, so this is once a task.
+            let waited = Timestamp::now().duration_since(self.source.submitted_at);
+            let waited = Duration::try_from(waited).unwrap_or_default();
+            self.stores.metrics.first_frame(waited);
         }
         self.last = frame.seq;
         self.last_ts = frame.ts.parse().ok();

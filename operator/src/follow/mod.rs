@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use codex_crds::CodexTask;
 use codex_tasklog::{Archive, LiveLogWriter};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::runtime::reflector::ObjectRef;
@@ -29,6 +30,7 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::checkpoint::Checkpoints;
 use crate::domain::outcome::{LogState, Outcome};
@@ -62,6 +64,8 @@ pub struct LogSource {
     pub pod_uid: String,
     /// What the runner puts into each frame.
     pub nonce: SecretString,
+    /// When the task was submitted.
+    pub submitted_at: Timestamp,
 }
 
 /// What all readers share.
@@ -125,7 +129,8 @@ impl Archiver {
                 () = part => {}
             }
         });
-        supervisor.spawn(name, part);
+        // Its lines in the log carry the ids of the pass that started it.
+        supervisor.spawn(name, part.in_current_span());
     }
 }
 

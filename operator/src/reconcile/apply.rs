@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use codex_crds::{CodexRepository, CodexTask, CodexTaskStatus, Phase, meta, reasons};
+use codex_crds::{CodexRepository, CodexTask, CodexTaskStatus, Phase, conditions, meta, reasons};
 use jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::json;
@@ -13,12 +13,13 @@ use super::{Flow, Pass, pods};
 use crate::admission::{Decision, user_of};
 use crate::checkpoint::Checkpoint;
 use crate::domain::admission::Waiting;
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{LogState, Outcome};
 use crate::domain::step::{Situation, Step};
 use crate::error::Error;
 use crate::follow::{ArchiveReport, LogSource, PodSight};
 use crate::observe;
 use crate::plan::{self, Refusal};
+use crate::trace::Times;
 
 /// How long the arrival of a write in the caches may take until it is checked.
 pub(super) const ARRIVAL: Duration = Duration::from_secs(5);
@@ -150,11 +151,9 @@ impl Pass {
         };
         self.record(self.draft().admitted(&self.id, &repository))
             .await?;
-        let waited = Timestamp::now().as_microsecond() - observe::created_at(&self.task);
-        self.context
-            .metrics
-            .queue_wait
-            .observe(Duration::from_micros(u64::try_from(waited).unwrap_or(0)));
+        let (submitted, now) = (observe::submitted_at(&self.task), Timestamp::now());
+        self.context.metrics.waited(elapsed(submitted, now));
+        self.trace().admitted(submitted, now);
         tracing::info!(task.id = %self.id, repository, "the task has its turn");
         self.context.events.normal(
             &self.task,
@@ -179,6 +178,7 @@ impl Pass {
                     pod_name: meta::pod_name(&self.id),
                     pod_uid: pod.uid.clone(),
                     nonce: self.context.nonces.nonce(&self.uid),
+                    submitted_at: observe::submitted_at(&self.task),
                 },
                 sight,
             );
@@ -195,10 +195,8 @@ impl Pass {
             .unwrap_or(now);
         self.record(self.draft().started(started_at)).await?;
         if let Some(admitted_at) = situation.admitted_at {
-            self.context
-                .metrics
-                .start_latency
-                .observe(now.duration_since(admitted_at).unsigned_abs());
+            self.context.metrics.started(elapsed(admitted_at, now));
+            self.trace().started(admitted_at, now);
         }
         tracing::info!(task.id = %self.id, "the task runs");
         self.context
@@ -300,7 +298,14 @@ impl Pass {
         self.reached(Checkpoint::Archived).await;
         self.record(self.draft().finished(&outcome, archived.as_ref()))
             .await?;
-        let pod_uid = self.memory(|memory| memory.pod_uid.clone());
+        let (pod_uid, concluded_at) =
+            self.memory(|memory| (memory.pod_uid.clone(), memory.concluded_at));
+        if outcome.phase == Phase::Error
+            && observe::true_condition(&self.task, conditions::STARTED).is_none()
+        {
+            self.context.metrics.spawn_failed(&outcome.reason);
+        }
+        self.trace_end(&outcome, pod_uid.as_deref(), concluded_at);
         self.context.logs.release(
             &self.id,
             pod_uid.as_deref(),
@@ -321,6 +326,25 @@ impl Pass {
         }
         self.reached(Checkpoint::FinalRecorded).await;
         Ok(Flow::Again)
+    }
+
+    fn trace_end(&self, outcome: &Outcome, pod_uid: Option<&str>, concluded_at: Option<Timestamp>) {
+        let state = pod_uid.map(|uid| self.context.logs.report(uid, PodSight::Over).state);
+        let phases = match state {
+            Some(LogState::Ended(end)) => end.phases,
+            _ => None,
+        };
+        let recorded = Timestamp::now();
+        let started = observe::true_condition(&self.task, conditions::STARTED)
+            .map(|condition| condition.last_transition_time.0);
+        let times = Times {
+            submitted: observe::submitted_at(&self.task),
+            started,
+            ended: concluded_at.unwrap_or(recorded),
+            recorded,
+        };
+        self.trace()
+            .ended(&times, outcome, &phases.unwrap_or_default());
     }
 
     async fn clean_up(&mut self) -> Result<Flow, Error> {
@@ -366,6 +390,11 @@ impl Pass {
 
 pub(super) fn refused(refusal: &Refusal) -> Outcome {
     Outcome::error(refusal.reason(), refusal.to_string())
+}
+
+/// How long something took, where clocks of several machines may be a little apart.
+fn elapsed(start: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(start)).unwrap_or_default()
 }
 
 fn is_not_found(error: &kube::Error) -> bool {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use codex_crds::{CodexRepository, CodexTask};
+use codex_telemetry::Tracer;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 use kube::api::ListParams;
@@ -46,6 +47,8 @@ pub struct Context {
     pub events: EventSink,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where spans go.
+    pub tracer: Tracer,
     /// Signs tokens.
     pub signer: TokenSigner,
     /// Makes nonces.

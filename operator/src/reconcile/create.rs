@@ -11,6 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::domain::pod::later;
 use crate::domain::step::Situation;
 use crate::error::Error;
+use crate::keys::Grant;
 use crate::{observe, plan};
 
 /// How long a token outlives the latest end of its task, for clocks that differ.
@@ -45,12 +46,13 @@ impl Pass {
                 let end = [patience.pending, patience.grace, TOKEN_SLACK]
                     .into_iter()
                     .fold(later(now, SignedDuration::from_secs(limit)), later);
-                let token = self.context.signer.sign(
-                    &self.id,
-                    checked.task.spec.resume_from.as_deref(),
-                    now,
-                    end,
-                )?;
+                let traceparent = self.trace().run().to_string();
+                let grant = Grant {
+                    task: &self.id,
+                    resume: checked.task.spec.resume_from.as_deref(),
+                    traceparent: Some(&traceparent),
+                };
+                let token = self.context.signer.sign(&grant, now, end)?;
                 let nonce = self.context.nonces.nonce(&self.uid);
                 (plan::secret(&checked, &token, &nonce), pod)
             }

@@ -23,12 +23,15 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
+use tracing::Instrument as _;
 
 use crate::admission::Decision;
 use crate::domain::step::{self, Situation, Step, Turn};
 use crate::error::Error;
 use crate::follow::{ArchiveReport, LogReport, PodSight};
+use crate::metrics::Store;
 use crate::observe;
+use crate::trace::TaskTrace;
 use memory::Memory;
 
 /// A pass that takes longer is given up and made again.
@@ -45,9 +48,10 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 /// # Errors
 /// [`Error`] when the Kubernetes API refuses or does not answer; [`retry`] says when to try again.
 pub async fn reconcile(task: Arc<CodexTask>, context: Arc<Context>) -> Result<Action, Error> {
-    context.metrics.reconciles.add(1);
+    context.metrics.reconciles.inc();
     let mut pass = Pass::new(&task, context)?;
-    let action = tokio::time::timeout(PASS_DEADLINE, pass.run())
+    let span = tracing::info_span!("task", task.id = %pass.id, trace_id = pass.trace().trace_id());
+    let action = tokio::time::timeout(PASS_DEADLINE, pass.run().instrument(span))
         .await
         .map_err(|_| Error::Stalled)??;
     pass.memory(|memory| memory.errors = 0);
@@ -61,7 +65,10 @@ pub async fn reconcile(task: Arc<CodexTask>, context: Arc<Context>) -> Result<Ac
     reason = "the controller hands out its own references"
 )]
 pub fn retry(task: Arc<CodexTask>, error: &Error, context: Arc<Context>) -> Action {
-    context.metrics.reconcile_errors.add(1);
+    context.metrics.reconcile_errors.inc();
+    if matches!(error, Error::Kube(_) | Error::Stalled) {
+        context.metrics.store_error(Store::Kubernetes);
+    }
     let uid = task.metadata.uid.as_deref().unwrap_or_default();
     let errors = context.memories.with(uid, |memory| {
         memory.errors = memory.errors.saturating_add(1);
@@ -223,6 +230,11 @@ impl Pass {
         });
         uid.map(|uid| self.context.logs.report(&uid, sight))
             .unwrap_or_default()
+    }
+
+    /// The place of this task in its trace.
+    fn trace(&self) -> TaskTrace {
+        TaskTrace::of(&self.task, &self.context.tracer)
     }
 
     fn memory<T>(&self, use_it: impl FnOnce(&mut Memory) -> T) -> T {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::disk::{Disk, Recovered, SegmentReader};
 use super::{Spool, blocking};
+use crate::metrics::Store;
 
 /// What the newest frames take in memory at most.
 const TAIL_BYTES: usize = 1024 * 1024;
@@ -193,7 +194,7 @@ impl TaskSpool {
                 break self.admit(entries, is_on_disk);
             }
             if !std::mem::replace(&mut is_stalled, true) {
-                self.spool.metrics.spool_stalls.add(1);
+                self.spool.metrics.spool_stalls.inc();
                 tracing::warn!(task.id = %self.task, after = first - 1, "the spool is full; the log of the task is not read until the live log or the archive takes more");
             }
             // Whether anything leaves, or another task leaves room: it is tried again.
@@ -231,7 +232,8 @@ impl TaskSpool {
         match written.await {
             Some(Ok(is_written)) => is_written,
             Some(Err(error)) => {
-                self.spool.metrics.spool_errors.add(1);
+                self.spool.metrics.spool_errors.inc();
+                self.spool.metrics.store_error(Store::Spool);
                 tracing::debug!(task.id = %task, %error, "frames could not be written into the spool");
                 false
             }

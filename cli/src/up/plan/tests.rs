@@ -80,6 +80,36 @@ fn the_gateway_is_told_of_the_identity_provider() {
 }
 
 #[test]
+fn traces_are_sent_where_they_are_wanted() {
+    let parts = |plan: &Plan<'_>, ports: &Ports| {
+        [
+            plan.pod_proxy(ports, "http://127.0.0.1:1/v1", "/key".into()),
+            plan.operator(ports, PROXY),
+            plan.gateway(PROXY, "/url".into()),
+        ]
+    };
+    let endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    with_plan(&[], true, |plan, ports| {
+        for spec in parts(plan, ports) {
+            assert_eq!(value(&spec, endpoint), None, "{}", spec.name);
+        }
+    });
+    let collector = "http://127.0.0.1:4318/";
+    with_plan(&["--otlp", collector], true, |plan, ports| {
+        for spec in parts(plan, ports) {
+            assert_eq!(value(&spec, endpoint).as_deref(), Some(collector));
+        }
+        let gateway = plan.gateway(PROXY, "/url".into());
+        assert!(value(&gateway, "CODEX_TRUST_TRACEPARENT").is_some());
+    });
+    let everywhere = ["--otlp", collector, "--listen", "0.0.0.0:8080"];
+    with_plan(&everywhere, true, |plan, _| {
+        let gateway = plan.gateway(PROXY, "/url".into());
+        assert_eq!(value(&gateway, "CODEX_TRUST_TRACEPARENT"), None);
+    });
+}
+
+#[test]
 fn no_secret_stands_in_an_environment_or_on_a_command_line() {
     with_plan(&[], true, |plan, ports| {
         let specs = [

@@ -1,12 +1,12 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
+use codex_telemetry::METRICS_CONTENT_TYPE;
 use http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -98,19 +98,17 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     path = "/metrics",
     tag = "system",
     summary = "Counters for Prometheus",
-    responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")),
+    responses((status = 200, body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")),
 )]
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let pending = tokio::time::timeout(PATIENCE, outbox::pending(&app.pool)).await;
-    let cached = app.streams.cached() as u64;
-    app.metrics
-        .stream_cache_bytes
-        .store(cached, Ordering::Relaxed);
-    let text = app.metrics.render(pending.ok().and_then(Result::ok));
-    let content_type = "text/plain; version=0.0.4; charset=utf-8";
+    let cached = i64::try_from(app.streams.cached()).unwrap_or(i64::MAX);
+    app.metrics.stream_cache_bytes.set(cached);
+    let pending = pending.ok().and_then(Result::ok);
+    let text = app.metrics.render(pending, &app.tracer);
     (
         Extension(Quiet),
-        [(header::CONTENT_TYPE, content_type)],
+        [(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)],
         text,
     )
         .into_response()

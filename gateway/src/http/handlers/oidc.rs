@@ -146,7 +146,7 @@ pub async fn finish_login(
     let Some((return_to, pending)) = pending else {
         // Whatever stands in the request is somebody else's, so the way back is not taken from it.
         let first_page = provider.resolve_return("/").ok_or(NO_PROVIDER)?;
-        app.metrics.logins_refused.increment();
+        app.metrics.logins_refused.inc();
         tracing::info!(
             "a sign-in with the identity provider was not begun in this browser, or too long ago"
         );
@@ -164,7 +164,7 @@ pub async fn finish_login(
     match outcome {
         Ok(code) => Ok(redirect(&format!("{return_to}#code={code}"), forget?)),
         Err(failure) => {
-            app.metrics.logins_refused.increment();
+            app.metrics.logins_refused.inc();
             tracing::info!(reason = %failure, "a sign-in with the identity provider failed");
             Ok(failed(&return_to, failure.code(), forget.ok()))
         }

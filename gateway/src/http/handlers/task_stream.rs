@@ -98,7 +98,7 @@ pub(super) async fn open(
         return Err(NO_TASK);
     }
     let slot = app.slots.take(identity.user_id).inspect_err(|refused| {
-        app.metrics.streams_refused.increment();
+        app.metrics.streams_refused.inc();
         tracing::info!(user.id = %identity.user_id, %refused, "a stream is refused");
     })?;
     let watch = watch_task(app, task).await?.ok_or(NO_TASK)?;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use codex_crds::Phase;
+use codex_telemetry::TraceContext;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -65,6 +66,7 @@ const MAX_OFFSET: i64 = 1_000_000;
 pub async fn create_task(
     State(app): State<Arc<App>>,
     identity: Identity,
+    Extension(trace): Extension<TraceContext>,
     headers: HeaderMap,
     Body(mut request): Body<TaskRequest>,
 ) -> Result<Response, ApiError> {
@@ -86,12 +88,14 @@ pub async fn create_task(
         earlier.check(&task)?;
     }
     task.idempotency = idempotency;
+    task.traceparent = Some(trace.to_string());
     let limit = app.settings.tasks_per_user;
     let accepted = tasks::accept(&app.pool, &identity.actor(), &task, limit).await?;
     let (status, replayed) = match accepted {
         Accepted::Created(status) => {
             app.outbox.notify_one();
-            app.metrics.tasks_accepted.increment();
+            app.metrics.tasks_accepted.inc();
+            tracing::Span::current().record("task.id", tracing::field::display(status.id));
             tracing::info!(task.id = %status.id, "a task is accepted");
             (status, false)
         }

@@ -182,7 +182,7 @@ async fn run(task: Arc<Task>, view: View, position: u64) -> Arc<Loaded> {
         };
         match next {
             Some(Chunk::Bytes { bytes, last }) => {
-                shared.metrics.stream_store_chunks.increment();
+                shared.metrics.stream_store_chunks.inc();
                 let is_whole = bytes.len() >= CHUNK;
                 let segment = Segment { after, last, bytes };
                 replays.cache.put((task.id, view), segment.clone());

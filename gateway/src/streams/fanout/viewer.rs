@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -82,7 +81,7 @@ impl Viewer {
             (state.mode_at(&request, request.after), state.beat)
         };
         let metrics = &task.shared.metrics;
-        metrics.streams_open.fetch_add(1, Ordering::Relaxed);
+        metrics.streams_open.inc();
         Self {
             task,
             request,
@@ -229,7 +228,7 @@ impl Viewer {
 
     fn out(&self, bytes: Bytes) -> Poll<Option<Bytes>> {
         let metrics = &self.task.shared.metrics;
-        metrics.stream_bytes.add(bytes.len() as u64);
+        metrics.stream_bytes.inc_by(bytes.len() as u64);
         Poll::Ready(Some(bytes))
     }
 }
@@ -254,7 +253,7 @@ impl Stream for Viewer {
 impl Drop for Viewer {
     fn drop(&mut self) {
         let metrics = &self.task.shared.metrics;
-        metrics.streams_open.fetch_sub(1, Ordering::Relaxed);
+        metrics.streams_open.dec();
         let Request { user, pace, .. } = self.request;
         self.task.lock().leave(user, pace, self.key);
         self.task.control.notify_one();

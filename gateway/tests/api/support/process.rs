@@ -123,6 +123,7 @@ async fn launch(
             None => TokenKeys::from_pem(setup.key.as_bytes(), setup.token_lifetime).unwrap(),
         },
         limiter: setup.limiter,
+        tracer: codex_telemetry::Tracer::off(),
         settings: setup.settings,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

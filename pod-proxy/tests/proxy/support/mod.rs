@@ -82,6 +82,7 @@ impl Proxy {
             artifact_memory_bytes: 0,
             drain_timeout: limits.drain,
             reload_interval: Duration::from_millis(20),
+            tracer: codex_telemetry::Tracer::off(),
         };
         let shutdown = CancellationToken::new();
         let (announce, ready) = oneshot::channel();
@@ -154,6 +155,7 @@ pub fn claims(task: &str) -> TaskClaims {
         iat: now,
         exp: now + 60,
         resume: None,
+        traceparent: None,
     }
 }
 

@@ -84,7 +84,7 @@ async fn play(steps: Vec<Step>, ring_bytes: usize, cache_bytes: usize, length: u
     }
     drop(viewers);
     bench.forgotten().await;
-    assert_eq!(bench.metrics.streams_open.load(Ordering::Relaxed), 0);
+    assert_eq!(bench.metrics.streams_open.get(), 0);
 }
 
 proptest! {

@@ -47,6 +47,21 @@ impl Api {
         })
     }
 
+    /// The access token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The same gateway with another token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Sends a request and answers with what came back, whatever the status.
     ///
     /// # Errors
@@ -57,10 +72,23 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value)> {
+        self.send_with(method, path, body, &[]).await
+    }
+
+    async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<(StatusCode, Value)> {
         let mut request = self
             .http
             .request(method, format!("{}{path}", self.base))
             .bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -78,7 +106,17 @@ impl Api {
     /// # Errors
     /// When it is refused.
     pub async fn submit(&self, body: Value) -> Result<Task> {
-        let (status, answer) = self.send(Method::POST, "/api/tasks", Some(&body)).await?;
+        self.submit_with(&body, &[]).await
+    }
+
+    /// Submits a task with more headers.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn submit_with(&self, body: &Value, headers: &[(&str, &str)]) -> Result<Task> {
+        let (status, answer) = self
+            .send_with(Method::POST, "/api/tasks", Some(body), headers)
+            .await?;
         ensure!(status == StatusCode::CREATED, "submit: {status} {answer}");
         ensure!(answer["status"] == "queued", "submit: {answer}");
         let id = answer["task_id"].as_str().context("submit answers an id")?;

@@ -4,6 +4,7 @@
 //! scenarios against one stack and stops it afterwards, whatever happens.
 
 mod api;
+pub mod collector;
 mod events;
 mod link;
 mod record;

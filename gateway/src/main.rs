@@ -1,7 +1,7 @@
 //! The gateway of Codex Remote Runner.
 
 use anyhow::Context as _;
-use codex_gateway::process::{announce, stop_on_signals};
+use codex_gateway::process::{allow_files, announce, stop_on_signals};
 use codex_gateway::{Config, Error, bootstrap, run};
 use codex_telemetry::Tracer;
 use tokio::net::TcpListener;

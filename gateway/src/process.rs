@@ -4,8 +4,24 @@ use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// Lets the process have as many files open as the system allows: each stream takes one, and the usual limit of 1,024 is meant for programs
+/// that cannot count further.
+pub fn allow_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+        } else {
+            Ok(())
+        }
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
 
 /// Says on standard output where the gateway listens.
 ///

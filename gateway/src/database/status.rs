@@ -8,6 +8,8 @@ use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, PgPool, Postgres, Type};
 use uuid::Uuid;
 
+use super::tasks::Scope;
+
 /// A statement that answers with [`TaskStatus`]: what stands before its columns, what stands after them, and the parameters.
 macro_rules! query_status {
     ($before:literal, $after:literal, $($parameter:expr),+ $(,)?) => {
@@ -104,12 +106,21 @@ impl TaskStatus {
     }
 }
 
-/// The present state of a task.
+/// The present state of a task that is in the scope.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<TaskStatus>, sqlx::Error> {
-    query_status!("SELECT", "FROM tasks WHERE id = $1", id)
-        .fetch_optional(pool)
-        .await
+pub async fn find(
+    pool: &PgPool,
+    scope: Scope,
+    id: Uuid,
+) -> Result<Option<TaskStatus>, sqlx::Error> {
+    query_status!(
+        "SELECT",
+        "FROM tasks WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)",
+        id,
+        scope.user(),
+    )
+    .fetch_optional(pool)
+    .await
 }

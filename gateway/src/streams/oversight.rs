@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::fanout::Oversight;
 use crate::app::App;
+use crate::database::tasks::Scope;
 use crate::database::{status, users};
 use crate::tasks::states::Watch;
 
@@ -29,7 +30,7 @@ impl Oversight for DatabaseOversight {
         };
         // Another gateway may have ended the task without Kubernetes, for example one that was canceled in the outbox.
         if !is_final {
-            match status::find(&app.pool, task).await {
+            match status::find(&app.pool, Scope::All, task).await {
                 Ok(Some(status)) => app.states.publish(&status),
                 Ok(None) => {}
                 Err(error) => {
@@ -50,13 +51,13 @@ impl Oversight for DatabaseOversight {
     }
 }
 
-/// Registers for a task's states and reads the present one; nothing when there is no such task.
+/// Registers for a task's states and reads the present one; nothing when there is no such task in the scope.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn watch_task(app: &App, task: Uuid) -> Result<Option<Watch>, sqlx::Error> {
+pub async fn watch_task(app: &App, scope: Scope, task: Uuid) -> Result<Option<Watch>, sqlx::Error> {
     let watch = app.states.watch(task);
-    let Some(present) = status::find(&app.pool, task).await? else {
+    let Some(present) = status::find(&app.pool, scope, task).await? else {
         return Ok(None);
     };
     app.states.publish(&present);

@@ -16,9 +16,12 @@ const EMAIL: &str = "first@example.test";
 const PASSWORD: &str = "a password of the first";
 const PROMPT: &str = "a prompt that is nobody's business";
 
+/// Started as many systems start programs: with a low limit of open files, and the right to raise it.
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_codex-gateway"));
+    let mut command = Command::new("/bin/sh");
     command
+        .args(["-c", r#"ulimit -Sn 256 && exec "$0""#])
+        .arg(env!("CARGO_BIN_EXE_codex-gateway"))
         .env_clear()
         .kill_on_drop(true)
         .stdout(Stdio::piped())
@@ -70,6 +73,17 @@ async fn the_program_starts_serves_and_stops() {
     let ready: Value = serde_json::from_str(&ready).unwrap();
     assert_eq!(ready["ready"], true);
 
+    let pid = child.id().unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let files: Vec<&str> = files.unwrap().split_whitespace().collect();
+    assert_eq!(
+        files[3], files[4],
+        "as many streams as the system lets it have"
+    );
+
     let stranger = Client::new(ready["url"].as_str().unwrap(), None);
     let first = stranger.login(EMAIL, PASSWORD).await;
     let id = first
@@ -83,10 +97,9 @@ async fn the_program_starts_serves_and_stops() {
     let mut stream = first.stream(&id, "", None).await;
     assert_eq!(stream.next().await.unwrap().name, "status");
 
-    let pid = child.id().unwrap().to_string();
     assert!(
         Command::new("kill")
-            .arg(&pid)
+            .arg(pid.to_string())
             .status()
             .await
             .unwrap()

@@ -11,7 +11,6 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::database::tasks;
 use crate::http::envelope::ApiError;
 use crate::http::extract::{NO_TASK, Parameters, TaskId};
 use crate::http::identity::Identity;
@@ -94,14 +93,14 @@ pub(super) async fn open(
         view: view(query.view.as_deref())?,
         pace: pace(query.pace.as_deref())?,
     };
-    if !tasks::is_visible(&app.pool, identity.scope(), task).await? {
-        return Err(NO_TASK);
-    }
+    // First of all: what others have is not there, however many streams are open.
+    let watch = watch_task(app, identity.scope(), task)
+        .await?
+        .ok_or(NO_TASK)?;
     let slot = app.slots.take(identity.user_id).inspect_err(|refused| {
         app.metrics.streams_refused.inc();
         tracing::info!(user.id = %identity.user_id, %refused, "a stream is refused");
     })?;
-    let watch = watch_task(app, task).await?.ok_or(NO_TASK)?;
     let oversight = DatabaseOversight::of(app);
     app.streams
         .join(request, watch, &oversight, Some(slot))

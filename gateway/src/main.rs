@@ -13,6 +13,7 @@ async fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let loaded = codex_settings::load::<Config>();
     codex_telemetry::start_log();
+    allow_files();
     let config = loaded.warn();
 
     let tracer = Tracer::from_env("codex-gateway")?;

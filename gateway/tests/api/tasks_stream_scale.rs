@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// Reads to the end of the connection.
-    async fn to_the_end(mut self) -> Vec<u8> {
+    async fn read_to_end(mut self) -> Vec<u8> {
         let mut taken = Vec::new();
         while self.read(&mut taken).await > 0 {}
         taken
@@ -178,7 +178,7 @@ async fn ten_thousand_streams_of_one_user_are_cheap_and_one_more_is_refused() {
     let started = Instant::now();
     assert_eq!(here.post("/auth/logout", &body).await.status, 204);
     for client in clients {
-        let rest = client.to_the_end().await;
+        let rest = client.read_to_end().await;
         let rest = String::from_utf8_lossy(&rest);
         assert!(!rest.contains("event:"), "{rest}");
     }

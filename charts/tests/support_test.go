@@ -140,6 +140,7 @@ gateway:
   admin: {email: admin@example.com}
   oidc: {issuer: "https://login.example.com", clientId: codex, adminGroups: [admins], allowedGroups: [staff], returnTo: ["codex://callback"]}
   corsOrigins: ["https://app.example.com"]
+  trustedProxies: ["10.244.0.0/16", "2001:db8::1"]
   extraEnv: [{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://collector:4318"}]
   extraVolumes: [{name: extra, emptyDir: {}}]
   extraVolumeMounts: [{name: extra, mountPath: /extra}]

@@ -18,6 +18,7 @@ use crate::auth::password::Passwords;
 use crate::auth::revocation::Openings;
 use crate::auth::token::TokenKeys;
 use crate::cluster::repositories::Repositories;
+use crate::http::client_address::TrustedProxies;
 use crate::limits::{Limits, RateLimiter, RateSettings};
 use crate::metrics::Metrics;
 use crate::streams::fanout::TaskStreams;
@@ -55,8 +56,8 @@ pub struct Settings {
     pub max_body: usize,
     /// Origins of web pages that may call the API from a browser; the gateway's own pages need no entry.
     pub cors_origins: Vec<HeaderValue>,
-    /// How many trusted proxies stand before the gateway; each appends to `X-Forwarded-For`.
-    pub proxy_hops: usize,
+    /// Which entries of `X-Forwarded-For` are believed.
+    pub trusted_proxies: TrustedProxies,
     /// Whether requests may continue traces that others have begun.
     pub trust_traceparent: bool,
     /// A folder with the web client; without it the built-in page is served.
@@ -90,7 +91,7 @@ impl Default for Settings {
             env_policy: EnvPolicy::default(),
             max_body: 2 * 1024 * 1024,
             cors_origins: Vec::new(),
-            proxy_hops: 0,
+            trusted_proxies: TrustedProxies::None,
             trust_traceparent: false,
             web_dir: None,
             streams_per_user: 50,

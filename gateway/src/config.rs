@@ -18,17 +18,19 @@ use codex_tasklog::{
 };
 use codex_telemetry::Tracer;
 use http::HeaderValue;
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use self::rates::RateConfig;
 use self::values::{
-    audit_days, database_url, email, key_file, key_folder, origin, password, signing_keys,
+    audit_days, database_url, email, key_file, key_folder, network, origin, password, signing_keys,
 };
 use crate::app::{Parts, Settings};
 use crate::auth::keys::KeySource;
 use crate::auth::token::TokenKeys;
 use crate::database;
 use crate::error::Error;
+use crate::http::client_address::TrustedProxies;
 use crate::limits::{RateLimiter, RedisLimiter};
 use crate::oidc_config::OidcConfig;
 
@@ -94,8 +96,13 @@ pub struct Config {
     /// Origins of other web pages that may call the API, separated by commas, for example `https://app.example.com`.
     #[arg(long, env = "CODEX_CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
-    /// How many proxies stand before the gateway that append to `X-Forwarded-For`, for the throttle of logins and the audit log. With
-    /// 0 the header is not believed.
+    /// The networks of the proxies before the gateway that append to `X-Forwarded-For`, separated by commas, for example
+    /// `10.0.0.0/8,2001:db8::/32`. The address of a client, for the throttle of logins and the audit log, is the last one that is in
+    /// none of them; whoever comes from elsewhere is not believed.
+    #[arg(long, env = "CODEX_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many such proxies there are, where their addresses are not known. Then nobody but them may reach the gateway. With 0, and
+    /// no trusted networks, the header is not believed.
     #[arg(long, env = "CODEX_PROXY_HOPS", default_value_t = 0)]
     pub proxy_hops: usize,
     /// Whether a request may continue the trace that its `traceparent` names. Only where every request comes through something that is
@@ -156,7 +163,7 @@ impl Config {
             env_policy: EnvPolicy::new(&self.env_allow),
             max_body: self.max_body,
             cors_origins: self.cors_origins.clone(),
-            proxy_hops: self.proxy_hops,
+            trusted_proxies: self.trusted_proxies(),
             trust_traceparent: self.trust_traceparent,
             web_dir: self.web_dir.clone(),
             streams_per_user: self.streams_per_user,
@@ -238,6 +245,14 @@ impl Config {
             Error::Redis { name, source }
         })?;
         Ok(Some(Arc::new(limiter)))
+    }
+
+    fn trusted_proxies(&self) -> TrustedProxies {
+        match (self.trusted_proxies.as_slice(), self.proxy_hops) {
+            ([], 0) => TrustedProxies::None,
+            ([], hops) => TrustedProxies::Hops(hops),
+            (networks, _) => TrustedProxies::Networks(networks.to_vec()),
+        }
     }
 
     fn key_source(&self) -> Result<KeySource, Error> {

@@ -22,6 +22,7 @@ impl Settings for Config {
     fn check(check: &mut Check<'_>) {
         check.exactly_one(&["jwt_key", "jwt_key_dir"]);
         check.at_most_one(&["jwt_key_dir", "jwt_old_key_files"]);
+        check.at_most_one(&["trusted_proxies", "proxy_hops"]);
         check.needs("admin_email", &["admin_password"]);
         check.needs("admin_password", &["admin_email"]);
         check.needs("oidc_issuer", &["oidc_client_id", "public_url"]);

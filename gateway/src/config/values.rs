@@ -1,9 +1,11 @@
 //! What single settings may be. The reasons go to whoever starts the gateway; those about secrets do not repeat them.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use http::HeaderValue;
+use ipnet::IpNet;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
@@ -49,6 +51,26 @@ pub fn key_folder(text: &str) -> Result<PathBuf, String> {
     match KeySource::Folder(path.clone()).read() {
         Ok(_) => Ok(path),
         Err(error) => Err(told(&error)),
+    }
+}
+
+/// A network, or one address.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let parsed = text
+        .parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    match parsed {
+        // Most likely somebody meant one address.
+        Some(network) if network.addr() != network.network() => {
+            let (all, one) = (network.trunc(), network.addr());
+            Err(format!(
+                "write {all} for the network, or {one} for the address"
+            ))
+        }
+        Some(network) => Ok(network),
+        None => Err("write a network like 10.0.0.0/8 or 2001:db8::/32, or an address".to_owned()),
     }
 }
 
@@ -148,6 +170,22 @@ mod tests {
         ] {
             assert!(origin(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn networks_are_networks() {
+        for (text, meant) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            (" 2001:db8::/32", "2001:db8::/32"),
+            ("192.0.2.1", "192.0.2.1/32"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), meant);
+        }
+        for bad in ["", "proxy", "10.0.0.0/33", "10.0.0.1/8"] {
+            assert!(network(bad).is_err(), "{bad}");
+        }
+        let reason = network("10.0.0.1/8").unwrap_err();
+        assert!(reason.contains("10.0.0.0/8"), "{reason}");
     }
 
     #[test]

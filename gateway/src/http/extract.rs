@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::client_address::ClientAddress;
 use super::envelope::ApiError;
-use super::request::{ClientAddress, RequestId};
+use super::request::RequestId;
 use crate::app::App;
 use crate::database::audit::Actor;
 use crate::tasks::validate::Invalid;

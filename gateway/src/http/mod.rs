@@ -1,6 +1,7 @@
 //! HTTP: routes, what goes around them, and the handlers.
 
 pub mod access;
+pub mod client_address;
 pub mod cursor;
 mod endless;
 pub mod envelope;

@@ -1,9 +1,10 @@
 //! `/api/audit`: who did what.
 
+use codex_gateway::http::client_address::TrustedProxies;
 use serde_json::{Value, json};
 
 use crate::support::until;
-use crate::support::world::{ADMIN, World};
+use crate::support::world::{ADMIN, PASSWORD, World};
 
 fn actions(page: &Value) -> Vec<&str> {
     let entries = page["entries"].as_array().unwrap();
@@ -254,4 +255,20 @@ async fn acts_name_the_credential_that_they_were_done_with() {
     let exported = exported.body.as_str().unwrap();
     assert_eq!(exported.lines().count(), 3, "{exported}");
     assert!(exported.lines().all(|line| line.contains(session)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_are_believed_from_trusted_proxies_only() {
+    for (network, recorded) in [("127.0.0.0/8", "192.0.2.1"), ("10.0.0.0/8", "127.0.0.1")] {
+        let network = network.parse().unwrap();
+        let world = World::start_with(|setup| {
+            setup.settings.trusted_proxies = TrustedProxies::Networks(vec![network]);
+        })
+        .await;
+        // What the client made up stands before what the proxy saw.
+        let admin = world.stranger().from("6.6.6.6, 192.0.2.1");
+        let admin = admin.login(ADMIN, PASSWORD).await;
+        let page = admin.get("/api/audit?action=auth.login").await.body;
+        assert_eq!(page["entries"][0]["ip"], recorded, "{page}");
+    }
 }

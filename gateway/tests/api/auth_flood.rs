@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use codex_gateway::http::client_address::TrustedProxies;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
@@ -38,7 +39,8 @@ fn flood(client: &Client, count: usize) -> FuturesUnordered<BoxFuture<'static, H
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_logins_waits_in_bounds() {
-    let world = World::start_with(|setup| setup.settings.proxy_hops = 1).await;
+    let world =
+        World::start_with(|setup| setup.settings.trusted_proxies = TrustedProxies::Hops(1)).await;
     let client = |address: usize| world.stranger().from(&format!("192.0.2.{address}"));
     // Every login stands still where its failures are counted, so that those that are let in stay.
     let mut blocker = sqlx::PgConnection::connect(&world.setup.database_url)
@@ -90,7 +92,8 @@ async fn a_flood_of_logins_waits_in_bounds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_from_one_address_locks_nobody_else_out() {
-    let world = World::start_with(|setup| setup.settings.proxy_hops = 1).await;
+    let world =
+        World::start_with(|setup| setup.settings.trusted_proxies = TrustedProxies::Hops(1)).await;
     let flooder = world.stranger().from("192.0.2.1");
     let mut flood = flood(&flooder, 300);
     // In the middle of it somebody logs in from elsewhere.

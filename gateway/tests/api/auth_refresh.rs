@@ -1,5 +1,6 @@
 //! `/auth/refresh` and `/auth/logout`: sessions go on, and end when they should.
 
+use codex_gateway::http::client_address::TrustedProxies;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -142,7 +143,8 @@ async fn logging_out_ends_the_session_and_its_streams() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_record_tells_what_became_of_a_session() {
-    let world = World::start_with(|setup| setup.settings.proxy_hops = 1).await;
+    let world =
+        World::start_with(|setup| setup.settings.trusted_proxies = TrustedProxies::Hops(1)).await;
     let from = |address: &str| world.stranger().from(address);
     let (here, there) = (from("192.0.2.1"), from("198.51.100.7"));
     let first = log_in(&here).await;

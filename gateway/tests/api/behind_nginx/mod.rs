@@ -82,7 +82,7 @@ async fn gateway(
     let store = redis.address();
     let mut all = vec![
         ("CODEX_LIVE_STORE", store.as_str()),
-        ("CODEX_PROXY_HOPS", "1"),
+        ("CODEX_TRUSTED_PROXIES", "127.0.0.1"),
         ("CODEX_LISTEN", address.unwrap_or("127.0.0.1:0")),
     ];
     all.extend(env);

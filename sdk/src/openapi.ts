@@ -1884,7 +1884,7 @@ export interface operations {
                 after?: number;
                 /** @description `typed`, unless told: events of Codex as `item`, lines as `log`; `raw`: everything as `log`. */
                 view?: "typed" | "raw";
-                /** @description `fast`, unless told: events come at most every 10 ms; `ui`: every 50 ms. */
+                /** @description `fast`, unless told: events come at most every millisecond, or every 10 ms where many watch; `ui`: every 50 ms. */
                 pace?: "fast" | "ui";
             };
             header?: {
@@ -1924,7 +1924,7 @@ export interface operations {
                 after?: number;
                 /** @description `typed`, unless told: events of Codex as `item`, lines as `log`; `raw`: everything as `log`. */
                 view?: "typed" | "raw";
-                /** @description `fast`, unless told: events come at most every 10 ms; `ui`: every 50 ms. */
+                /** @description `fast`, unless told: events come at most every millisecond, or every 10 ms where many watch; `ui`: every 50 ms. */
                 pace?: "fast" | "ui";
             };
             header?: never;

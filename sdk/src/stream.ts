@@ -18,7 +18,7 @@ export interface StreamOptions {
   after?: number | undefined;
   /** `raw` gives events of Codex as lines too. */
   view?: "typed" | "raw" | undefined;
-  /** `ui` sends at most every 50 ms, which is easier on batteries; `fast` every 10 ms. */
+  /** `ui` sends at most every 50 ms, which is easier on batteries; `fast` every millisecond, or every 10 ms where many watch. */
   pace?: "fast" | "ui" | undefined;
   /** `auto` takes server-sent events, and a WebSocket where these do not come through. */
   transport?: "auto" | "sse" | "websocket" | undefined;

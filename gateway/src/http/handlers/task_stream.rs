@@ -32,7 +32,7 @@ pub struct StreamQuery {
     /// `typed`, unless told: events of Codex as `item`, lines as `log`; `raw`: everything as `log`.
     #[param(value_type = Option<ViewName>, inline)]
     view: Option<String>,
-    /// `fast`, unless told: events come at most every 10 ms; `ui`: every 50 ms.
+    /// `fast`, unless told: events come at most every millisecond, or every 10 ms where many watch; `ui`: every 50 ms.
     #[param(value_type = Option<PaceName>, inline)]
     pace: Option<String>,
 }

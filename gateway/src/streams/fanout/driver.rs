@@ -48,6 +48,8 @@ pub struct Driver {
     /// What has come since the viewers of each pace were woken, in bytes.
     news: [usize; PACES],
     woken: [Instant; PACES],
+    /// How long the viewers of each pace are left alone then.
+    intervals: [Duration; PACES],
     next_beat: Instant,
     idle_since: Option<Instant>,
     wakers: Vec<Waker>,
@@ -61,7 +63,8 @@ impl Driver {
         after: u64,
     ) -> Self {
         let now = Instant::now();
-        let past = now.checked_sub(Pace::Calm.interval()).unwrap_or(now);
+        let intervals = [Pace::Fast, Pace::Calm].map(|pace| pace.interval(1));
+        let past = now.checked_sub(intervals[CALM]).unwrap_or(now);
         Self {
             next_beat: now + task.shared.options.heartbeat,
             task,
@@ -75,6 +78,7 @@ impl Driver {
             is_dirty: false,
             news: [0; PACES],
             woken: [past; PACES],
+            intervals,
             idle_since: None,
             wakers: Vec::new(),
         }
@@ -138,8 +142,8 @@ impl Driver {
 
     /// When something is due.
     fn deadline(&self) -> Instant {
-        let flush = (self.news[FAST] > 0).then(|| self.woken[FAST] + Pace::Fast.interval());
-        let calm = (self.news[CALM] > 0).then(|| self.woken[CALM] + Pace::Calm.interval());
+        let flush = (self.news[FAST] > 0).then(|| self.woken[FAST] + self.intervals[FAST]);
+        let calm = (self.news[CALM] > 0).then(|| self.woken[CALM] + self.intervals[CALM]);
         let idle = self
             .idle_since
             .map(|since| since + self.task.shared.options.linger);
@@ -215,14 +219,16 @@ impl Driver {
     /// Wakes the viewers whose time has come, when there is something for them.
     fn deliver(&mut self, now: Instant) {
         for (index, pace) in [(FAST, Pace::Fast), (CALM, Pace::Calm)] {
-            let is_due = now >= self.woken[index] + pace.interval() || self.news[index] >= BURST;
+            let is_due =
+                now >= self.woken[index] + self.intervals[index] || self.news[index] >= BURST;
             if self.news[index] == 0 || !is_due {
                 continue;
             }
             if self.is_dirty {
                 self.freeze();
             }
-            self.task.lock().wakers(pace, &mut self.wakers);
+            let viewers = self.task.lock().wakers(pace, &mut self.wakers);
+            self.intervals[index] = pace.interval(viewers);
             wake(&mut self.wakers);
             self.news[index] = 0;
             self.woken[index] = now;

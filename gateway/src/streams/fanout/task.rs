@@ -132,10 +132,12 @@ impl State {
         }
     }
 
-    /// Takes everyone who waits at a pace, to be woken when the lock is released.
-    pub fn wakers(&mut self, pace: Pace, into: &mut Vec<Waker>) {
+    /// Takes everyone who waits at a pace, to be woken when the lock is released. Answers with how many viewers there are at that pace, those
+    /// who are busy among them.
+    pub fn wakers(&mut self, pace: Pace, into: &mut Vec<Waker>) -> usize {
         let waiters = &mut self.waiters[pace as usize];
         into.extend(waiters.slots.iter_mut().filter_map(Option::take));
+        waiters.slots.len() - waiters.free.len()
     }
 }
 

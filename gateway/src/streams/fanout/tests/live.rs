@@ -54,8 +54,51 @@ async fn viewers_are_woken_no_more_often_than_they_want() {
         let (chunks, last) = reader.await.unwrap();
         assert_eq!(last, 300);
         // A few more are statuses and the end.
-        let most = started.elapsed().as_millis() / pace.interval().as_millis() + 8;
+        let most = started.elapsed().as_millis() / pace.interval(1).as_millis() + 8;
         assert!(chunks <= most, "{chunks} at {pace:?}, at most {most}");
+    }
+}
+
+#[test]
+fn few_viewers_wait_less_than_many() {
+    let milliseconds = |viewers| Pace::Fast.interval(viewers).as_millis();
+    assert_eq!(
+        [0, 1, 50, 100, 500, 10_000].map(milliseconds),
+        [1, 1, 1, 2, 10, 10]
+    );
+    assert_eq!(Pace::Fast.interval(usize::MAX), Duration::from_millis(10));
+    assert_eq!(Pace::Calm.interval(1), Pace::Calm.interval(10_000));
+}
+
+#[tokio::test]
+async fn many_viewers_are_woken_less_often_than_few() {
+    const MANY: usize = 600;
+    let mut bench = Bench::new(Options::default());
+    let started = tokio::time::Instant::now();
+    let readers: Vec<_> = (0..MANY)
+        .map(|_| {
+            let mut viewer = bench.join(0, View::Typed, Pace::Fast);
+            tokio::spawn(async move {
+                let (mut chunks, mut seen) = (0, Seen::new(0));
+                while let Some(bytes) = viewer.next().await {
+                    seen.take(&bytes);
+                    chunks += 1;
+                }
+                (chunks, seen.last)
+            })
+        })
+        .collect();
+    for _ in 0..200 {
+        bench.lines(1, 10).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    bench.finish().await;
+    for reader in readers {
+        let (chunks, last) = reader.await.unwrap();
+        assert_eq!(last, 200);
+        // A few more are statuses, the first line and the end.
+        let most = started.elapsed().as_millis() / 10 + 12;
+        assert!(chunks <= most, "{chunks}, at most {most}");
     }
 }
 

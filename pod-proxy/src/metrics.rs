@@ -1,10 +1,20 @@
-//! Counters in the text format of Prometheus.
+//! What a pod proxy counts, for Prometheus. Labels are words of the program.
 
-use std::{
-    fmt::Write,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
+
+use codex_telemetry::{Tracer, encode, register_span_counts};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+
+/// What stands before every name.
+const PREFIX: &str = "codex_pod_proxy";
+
+/// Upper bounds of the buckets of the time until an answer begins, in seconds. Models think for minutes.
+const SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// How a request was answered.
 #[derive(Clone, Copy, Debug)]
@@ -33,17 +43,6 @@ pub(crate) enum End {
     ClientLeft,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Metrics {
-    outcomes: [AtomicU64; Outcome::ALL.len()],
-    ends: [AtomicU64; End::ALL.len()],
-    active: AtomicU64,
-    response_bytes: AtomicU64,
-    answers: AtomicU64,
-    answer_micros: AtomicU64,
-    artifact_bytes: AtomicU64,
-}
-
 impl Outcome {
     const ALL: [Self; 14] = [
         Self::Passed,
@@ -62,7 +61,7 @@ impl Outcome {
         Self::Busy,
     ];
 
-    fn label(self) -> &'static str {
+    const fn label(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::UpstreamClientError => "upstream_4xx",
@@ -85,7 +84,7 @@ impl Outcome {
 impl End {
     const ALL: [Self; 3] = [Self::Complete, Self::UpstreamBroke, Self::ClientLeft];
 
-    pub(crate) fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Complete => "complete",
             Self::UpstreamBroke => "upstream_broke",
@@ -94,132 +93,123 @@ impl End {
     }
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndLabel {
+    end: &'static str,
+}
+
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<OutcomeLabel, Counter>,
+    ended: Family<EndLabel, Counter>,
+    active: Gauge,
+    response_bytes: Counter,
+    artifact_bytes: Counter,
+    answer: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let requests = add(
+            &mut registry,
+            "requests",
+            "Requests, by how they were answered",
+            Family::<OutcomeLabel, Counter>::default(),
+        );
+        let ended = add(
+            &mut registry,
+            "responses_ended",
+            "Passed responses, by how their body ended",
+            Family::<EndLabel, Counter>::default(),
+        );
+        // A rate needs a first value.
+        for outcome in Outcome::ALL {
+            let outcome = outcome.label();
+            drop(requests.get_or_create(&OutcomeLabel { outcome }));
+        }
+        for end in End::ALL {
+            let end = end.label();
+            drop(ended.get_or_create(&EndLabel { end }));
+        }
+        let active = add(
+            &mut registry,
+            "responses_active",
+            "Responses that are streaming now",
+            Gauge::default(),
+        );
+        let response_bytes = add(
+            &mut registry,
+            "response_bytes",
+            "Bytes of response bodies, counted when a response ends",
+            Counter::default(),
+        );
+        let artifact_bytes = add(
+            &mut registry,
+            "artifact_bytes",
+            "Bytes of artifacts that tasks left or took",
+            Counter::default(),
+        );
+        let answer = add(
+            &mut registry,
+            "upstream_answer_seconds",
+            "Time until the model API sent the head of a response",
+            Histogram::new(SECONDS),
+        );
+        Self {
+            registry,
+            requests,
+            ended,
+            active,
+            response_bytes,
+            artifact_bytes,
+            answer,
+        }
+    }
+}
+
 impl Metrics {
     pub(crate) fn count(&self, outcome: Outcome) {
-        self.outcomes[outcome as usize].fetch_add(1, Relaxed);
+        let outcome = outcome.label();
+        self.requests.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// The model API sent the head of a response, this long after it was asked.
     pub(crate) fn answered(&self, after: Duration) {
-        self.answers.fetch_add(1, Relaxed);
-        self.answer_micros.fetch_add(
-            u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
-            Relaxed,
-        );
+        self.answer.observe(after.as_secs_f64());
     }
 
     /// An artifact was taken or handed out whole.
     pub(crate) fn artifact_moved(&self, bytes: u64) {
-        self.artifact_bytes.fetch_add(bytes, Relaxed);
+        self.artifact_bytes.inc_by(bytes);
     }
 
     pub(crate) fn response_began(&self) {
-        self.active.fetch_add(1, Relaxed);
+        self.active.inc();
     }
 
     pub(crate) fn response_ended(&self, end: End, bytes: u64) {
-        self.active.fetch_sub(1, Relaxed);
-        self.ends[end as usize].fetch_add(1, Relaxed);
-        self.response_bytes.fetch_add(bytes, Relaxed);
+        self.active.dec();
+        let end = end.label();
+        self.ended.get_or_create(&EndLabel { end }).inc();
+        self.response_bytes.inc_by(bytes);
     }
 
-    pub(crate) fn render(&self) -> String {
-        let mut text = Text(String::new());
-        text.family(
-            "requests_total",
-            "counter",
-            "Requests, by how they were answered.",
-        );
-        for outcome in Outcome::ALL {
-            let value = self.outcomes[outcome as usize].load(Relaxed);
-            text.sample(
-                "requests_total",
-                &format!("{{outcome=\"{}\"}}", outcome.label()),
-                value,
-            );
-        }
-        text.family(
-            "responses_ended_total",
-            "counter",
-            "Passed responses, by how their body ended.",
-        );
-        for end in End::ALL {
-            let value = self.ends[end as usize].load(Relaxed);
-            text.sample(
-                "responses_ended_total",
-                &format!("{{end=\"{}\"}}", end.label()),
-                value,
-            );
-        }
-        text.family(
-            "responses_active",
-            "gauge",
-            "Responses that are streaming now.",
-        );
-        text.sample("responses_active", "", self.active.load(Relaxed));
-        text.family(
-            "response_bytes_total",
-            "counter",
-            "Bytes of response bodies, counted when a response ends.",
-        );
-        text.sample(
-            "response_bytes_total",
-            "",
-            self.response_bytes.load(Relaxed),
-        );
-        text.family(
-            "artifact_bytes_total",
-            "counter",
-            "Bytes of artifacts that tasks left or took.",
-        );
-        text.sample(
-            "artifact_bytes_total",
-            "",
-            self.artifact_bytes.load(Relaxed),
-        );
-        text.family(
-            "upstream_answer_seconds",
-            "summary",
-            "Time until the model API sent the head of a response.",
-        );
-        let micros = Duration::from_micros(self.answer_micros.load(Relaxed));
-        text.sample("upstream_answer_seconds_sum", "", micros.as_secs_f64());
-        text.sample(
-            "upstream_answer_seconds_count",
-            "",
-            self.answers.load(Relaxed),
-        );
-        text.0
+    /// The text that a scrape gets.
+    pub(crate) fn render(&self, tracer: &Tracer) -> String {
+        let mut spans = Registry::with_prefix(PREFIX);
+        register_span_counts(&mut spans, tracer);
+        encode(&[&self.registry, &spans])
     }
 }
 
-struct Text(String);
-
-impl Text {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            self.0,
-            "# HELP codex_pod_proxy_{name} {help}\n# TYPE codex_pod_proxy_{name} {kind}\n"
-        );
-    }
-
-    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
-        let _ = writeln!(self.0, "codex_pod_proxy_{name}{labels} {value}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_label_has_its_own_counter() {
-        for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
-            assert_eq!(outcome as usize, index);
-        }
-        for (index, end) in End::ALL.into_iter().enumerate() {
-            assert_eq!(end as usize, index);
-        }
-    }
+fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
 }

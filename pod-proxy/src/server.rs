@@ -149,8 +149,9 @@ pub async fn run(
         Arc::clone(&metrics),
     ));
     let proxy = Arc::new(Proxy::new(&config, key, token_keys, Arc::clone(&metrics))?);
-    let admin = axum::serve(listeners.admin, admin::router(metrics, shutdown.clone()))
-        .with_graceful_shutdown(end.clone().cancelled_owned());
+    let probes = admin::router(metrics, config.tracer.clone(), shutdown.clone());
+    let admin =
+        axum::serve(listeners.admin, probes).with_graceful_shutdown(end.clone().cancelled_owned());
     ready();
     let serve = async {
         accept(

@@ -67,8 +67,12 @@ async fn cut_off(stack: Arc<Stack>) -> Result<()> {
         gateway.set(passage);
         operator.set(passage);
     };
+    // The process is back before it listens.
+    let api = until("the gateway to listen", || async {
+        Ok(stack.admin().await.ok())
+    })
+    .await?;
     // So that the first gateway knows the allow-list.
-    let api = stack.admin().await?;
     until("the gateway to know the allow-list", || async {
         let (status, _) = api.send(reqwest::Method::GET, "/readyz", None).await?;
         Ok(status.is_success().then_some(()))

@@ -85,6 +85,10 @@ bench-streams: ## Measure streams next to their peers and limits (20 minutes, a 
 bench-web: build web test-tools ## Measure the web client in Chromium next to limits (10 minutes, a machine without other work); writes bench/results/web.md
 	npm run measure -w e2e/browser
 
+.PHONY: bench-post
+bench-post: deps ## Measure POST /api/tasks next to the bare writes (5 minutes, a machine without other work); writes bench/results/post.md
+	$(CARGO) run --locked --release -p codex-bench -- post
+
 .PHONY: pictures
 pictures: build web test-tools ## Take the pictures of the web client in docs/images again
 	CODEX_PICTURES=$(CURDIR)/docs/images npm exec -w e2e/browser -- playwright test screens

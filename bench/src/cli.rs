@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::post::{self, Post};
 use crate::report::Section;
 use crate::rounds::Rounds;
 use crate::servers::{self, Kind, Peers, Programs};
@@ -19,7 +20,7 @@ const WHOLE: Duration = Duration::from_secs(1_140);
 /// For ten thousand streams, and what is open besides.
 const FILES: u64 = 11_000;
 
-/// Benchmarks of the streams, with their peers and their limits in the same run.
+/// Benchmarks, with their peers and their limits in the same run.
 #[derive(Debug, Parser)]
 #[command(name = "codex-bench")]
 pub(crate) struct Cli {
@@ -31,6 +32,14 @@ pub(crate) struct Cli {
 enum Command {
     /// Streams from a gateway to many clients, next to other servers.
     Streams(Streams),
+    /// `POST /api/tasks`, next to the bare writes that it comes down to.
+    Post(Post),
+    /// The API server of `post`, which starts it itself.
+    #[command(hide = true)]
+    Cluster { folder: PathBuf },
+    /// The gateway of `post`, which starts it itself, with the settings of `codex-gateway` in its environment.
+    #[command(hide = true)]
+    Gateway,
     /// One of the servers; the benchmark starts them itself.
     #[command(hide = true)]
     Serve {
@@ -74,10 +83,21 @@ impl Cli {
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
             Command::Streams(streams) => streams.run(),
+            Command::Post(post) => block_on(post.run()),
+            Command::Cluster { folder } => block_on(post::serve_cluster(folder)),
+            Command::Gateway => block_on(post::serve_gateway()),
             Command::Serve { kind, redis } => servers::serve(kind, redis),
             Command::Read { kind, port, tasks } => servers::read_redis(kind, port, tasks),
         }
     }
+}
+
+fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("starting a runtime")?;
+    let result = runtime.block_on(work);
+    // Reading standard input cannot be cut short.
+    runtime.shutdown_background();
+    result
 }
 
 impl Streams {

@@ -1,13 +1,15 @@
-//! Benchmarks of the streams, with their peers and their limits in the same run.
+//! Benchmarks, with their peers and their limits in the same run.
 //!
-//! `servers` are what is compared, each a process on a core of its own; `load` are the clients, which check every number; `drive` is one
-//! measurement, `rounds` repeats it for all servers in turn, and `workloads` are the benchmarks. Nothing leaves loopback.
+//! `post` is the submission of tasks. The rest is about streams: `servers` are what is compared, each a process on a core of its own;
+//! `load` are the clients, which check every number; `drive` is one measurement, `rounds` repeats it for all servers in turn, and
+//! `workloads` are the benchmarks. Nothing leaves loopback.
 
 mod cli;
 mod drive;
 mod http;
 mod line;
 mod load;
+mod post;
 mod publish;
 mod report;
 mod rounds;

@@ -53,6 +53,13 @@ impl Section {
         ));
     }
 
+    /// Tells a ratio that has no target. Without a value nothing is said.
+    pub(crate) fn ratio(&mut self, what: &str, value: Option<Summary>) {
+        if let Some(value) = value {
+            self.goals.push(format!("| {what} | {value} | - | |"));
+        }
+    }
+
     /// As Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut out = format!("## {}\n\n", self.title);

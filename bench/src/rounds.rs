@@ -9,7 +9,7 @@ use crate::servers::{Kind, Peers};
 use crate::stats::Summary;
 
 /// Cores that others may use before a round does not count.
-const NOISE: f64 = 0.25;
+pub(crate) const NOISE: f64 = 0.25;
 
 /// How a run measures.
 #[derive(Debug)]

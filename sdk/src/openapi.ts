@@ -731,6 +731,11 @@ export interface components {
                 request_id: string;
             };
         };
+        /**
+         * @description The names of all events.
+         * @enum {string}
+         */
+        EventName: "status" | "log" | "item" | "gap" | "done";
         /** @description The data of a `gap` event. */
         GapData: {
             /**
@@ -935,6 +940,19 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "user";
+        /** @description One event as server-sent events carry it; `event`, `id` and `data` are those of a `StreamEvent`. */
+        ServerSentEvent: {
+            /** @description The `data` of the event, as JSON. */
+            data: string;
+            event: components["schemas"]["EventName"];
+            /** @description The number of the last frame of the event, where it has one; send it as `Last-Event-ID` to resume. */
+            id?: string;
+            /**
+             * Format: int32
+             * @description After how many milliseconds to connect again, when the connection breaks; stands in the first event.
+             */
+            retry?: number;
+        };
         /** @description The ways to sign in, for the page that offers them. */
         SignInMethods: {
             oidc: null | components["schemas"]["IdentityProvider"];
@@ -1591,7 +1609,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description 1 to 255 visible ASCII characters of your choice. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -1657,7 +1675,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description An `ETag` that you have: 304 when it is still the present one. */
-                "If-None-Match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 /** @description The id of a task, in lower case. */
@@ -1889,7 +1907,7 @@ export interface operations {
             };
             header?: {
                 /** @description As `after`, which it overrides: browsers send it when they connect again. */
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: number;
             };
             path: {
                 /** @description The id of a task, in lower case. */
@@ -1899,13 +1917,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A stream of `StreamEvent`s */
+            /** @description Events; each is a `StreamEvent` whose `data` is JSON in a string. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["ServerSentEvent"];
                 };
             };
             400: components["responses"]["Invalid"];

@@ -149,6 +149,19 @@ pub const NO_USER: ApiError = ApiError::NotFound("there is no such user");
 
 /// The answer for API tokens that do not exist and for those of other people.
 pub const NO_TOKEN: ApiError = ApiError::NotFound("there is no such API token");
+
+/// The greatest number of a frame: they travel through JavaScript, which knows no greater ones exactly.
+pub const LAST_FRAME: u64 = (1 << 53) - 1;
+
+/// A number in digits, and nothing else: no sign, no white space, not nothing.
+#[must_use]
+pub fn digits(text: &str, highest: u64) -> Option<u64> {
+    // What reads numbers takes a plus.
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_plain);
+    number.filter(|number| *number <= highest)
+}
+
 /// A number within its bounds.
 ///
 /// # Errors
@@ -177,12 +190,12 @@ pub fn plain_text(field: &'static str, text: Option<String>) -> Result<Option<St
     }
 }
 
-/// A time; empty text is none.
+/// A time.
 ///
 /// # Errors
 /// [`Invalid`] when it is not written as RFC 3339 says, or is not one that the database knows.
 pub fn moment(field: &'static str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Invalid> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
+    let Some(text) = text else {
         return Ok(None);
     };
     let time = DateTime::parse_from_rfc3339(&text)

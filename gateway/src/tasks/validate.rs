@@ -20,11 +20,7 @@ use crate::database::tasks::NewTask;
 #[serde(deny_unknown_fields)]
 pub struct TaskRequest {
     /// What Codex shall do: at most 256 KiB of UTF-8, not only white space, no NUL.
-    #[schema(
-        min_length = 1,
-        max_length = 262_144,
-        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
-    )]
+    #[schema(min_length = 1, max_length = 262_144, pattern = r"\S")]
     pub prompt: String,
     /// Absolute folder inside an allow-listed repository. Without it the default repository is taken, or the only one there is.
     #[schema(pattern = r"^/", max_length = 4096)]
@@ -39,7 +35,7 @@ pub struct TaskRequest {
     pub model: Option<String>,
     /// The time limit, in seconds. Without it that of the repository holds, or an hour.
     #[schema(minimum = 1, maximum = 86_400)]
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub timeout_seconds: Option<i64>,
     /// A finished task of your own whose Codex session this one continues, in the same repository. Without `cwd` and `model` those of
     /// that task are taken. The copy of the repository is a new one: what that task changed is in its patch.
@@ -124,6 +120,33 @@ fn check_model(model: Option<&str>) -> Result<(), Invalid> {
     Err(invalid("model", message))
 }
 
+/// A whole number, or none. One with a fraction of zero is whole too: to JSON Schema, and to JavaScript, `7.0` is `7`.
+///
+/// # Errors
+/// When it is something else, or does not fit.
+pub fn whole<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: TryFrom<i128>,
+{
+    let number = Option::<serde_json::Number>::deserialize(deserializer)?;
+    let Some(number) = number else {
+        return Ok(None);
+    };
+    let fraction_of_zero = || {
+        let number = number.as_f64()?;
+        // Whatever is whole and smaller than this is exact.
+        (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i128)
+    };
+    let whole = number.as_i128().or_else(fraction_of_zero);
+    let whole = whole.and_then(|whole| T::try_from(whole).ok());
+    whole.map(Some).ok_or_else(|| {
+        serde::de::Error::custom(format_args!(
+            "{number} is not a whole number that is meant here"
+        ))
+    })
+}
+
 fn check_timeout(seconds: Option<i64>) -> Result<(), Invalid> {
     match seconds {
         Some(seconds) if !(MIN_TIMEOUT_SECONDS..=MAX_TIMEOUT_SECONDS).contains(&seconds) => {
@@ -140,5 +163,29 @@ fn invalid(field: &'static str, message: impl Into<String>) -> Invalid {
     Invalid {
         field,
         message: message.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_may_have_a_fraction_of_zero() {
+        let read = |text: &str| {
+            let mut json = serde_json::Deserializer::from_str(text);
+            whole::<_, u32>(&mut json)
+        };
+        for (text, expected) in [
+            ("7", Some(7)),
+            ("7.0", Some(7)),
+            ("7e1", Some(70)),
+            ("null", None),
+        ] {
+            assert_eq!(read(text).unwrap(), expected, "{text}");
+        }
+        for text in ["7.5", "-1", "1e30", "9223372036854775808", "\"7\"", "true"] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 }

@@ -23,6 +23,7 @@ mod plans;
 mod program;
 mod queries;
 mod recorder;
+mod schema;
 mod support;
 mod tasks_artifacts;
 mod tasks_cancel;

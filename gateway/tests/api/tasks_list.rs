@@ -114,7 +114,14 @@ async fn cursors_lead_through_everything_once() {
         }
     }
     assert_eq!(seen, submitted);
-    for query in ["cursor=x", "cursor=00", "cursor=&offset=-1"] {
+    for query in [
+        "cursor=x",
+        "cursor=00",
+        "cursor=&offset=-1",
+        "status=",
+        "from=",
+        "to=",
+    ] {
         let answer = admin.get(&format!("/api/tasks?{query}")).await;
         assert_eq!(answer.error(), "invalid_request", "{query}");
     }

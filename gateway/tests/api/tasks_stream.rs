@@ -1,6 +1,7 @@
 //! `GET /api/tasks/{id}/stream`.
 
 use codex_tasklog::{Body, LiveLogWriter as _, Stream};
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::client::{Event, numbers, states};
@@ -194,18 +195,36 @@ async fn the_header_counts_more_than_the_query_and_nonsense_is_refused() {
     admin.task_in(&id, "completed").await;
     let events = admin.stream(&id, "?after=1", Some("4")).await.rest().await;
     assert_eq!(numbers(&events), [5]);
-    for query in [
-        "?after=x",
-        "?after=-1",
-        "?after=9007199254740993",
-        "?view=pretty",
-    ] {
-        let answer = admin.get(&format!("/api/tasks/{id}/stream{query}")).await;
+    let refused = async |query: &str, last_event_id: Option<&str>| {
+        let path = format!("/api/tasks/{id}/stream{query}");
+        let mut request = admin.request(Method::GET, &path);
+        if let Some(last) = last_event_id {
+            request = request.header("last-event-id", last);
+        }
+        let answer = admin.send(request).await;
         assert_eq!(
             (answer.status, answer.error()),
             (400, "invalid_request"),
-            "{query}"
+            "{query} {last_event_id:?}"
         );
+    };
+    for query in [
+        "?after=",
+        "?after=x",
+        "?after=%201",
+        "?after=-1",
+        "?after=9007199254740993",
+        "?view=",
+        "?view=pretty",
+        "?pace=",
+    ] {
+        refused(query, None).await;
+        // A client that sends nonsense learns of it, also where the other one counts.
+        refused(query, Some("4")).await;
+    }
+    for last_event_id in ["", "x", "-1", "9007199254740993"] {
+        refused("", Some(last_event_id)).await;
+        refused("?after=1", Some(last_event_id)).await;
     }
     assert_eq!(
         world

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::database::tasks;
 use crate::http::envelope::{ApiError, Envelope};
-use crate::http::extract::{NO_TASK, Parameters, TaskId};
+use crate::http::extract::{LAST_FRAME, NO_TASK, Parameters, TaskId, digits};
 use crate::http::identity::Identity;
 use crate::http::negotiate::{self, Encoding};
 use crate::http::openapi::events::FormatName;
@@ -27,7 +27,7 @@ use crate::streams::recorded::{self, Format, Part};
 use crate::tasks::validate::Invalid;
 
 /// How many lines may be asked for with `tail`.
-const MAX_TAIL: usize = 100_000;
+const MAX_TAIL: u64 = 100_000;
 /// Names of NDJSON; the first one is how it is sent.
 const NDJSON: [&str; 3] = [
     "application/x-ndjson",
@@ -43,7 +43,7 @@ pub struct LogQuery {
     #[param(value_type = Option<FormatName>, inline)]
     format: Option<String>,
     /// Only what comes after the frame with this number.
-    #[param(value_type = Option<u64>, minimum = 0)]
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     after: Option<String>,
     /// Only so many of the last lines and events.
     #[param(value_type = Option<u64>, minimum = 0, maximum = 100_000)]
@@ -120,8 +120,8 @@ pub(super) async fn log(
 /// What the query says counts more than the header.
 fn format(query: Option<&str>, headers: &HeaderMap) -> Result<Format, Invalid> {
     match query {
-        None | Some("") if negotiate::prefers(headers, &NDJSON, "text/plain") => Ok(Format::Ndjson),
-        None | Some("" | "text") => Ok(Format::Text),
+        None if negotiate::prefers(headers, &NDJSON, "text/plain") => Ok(Format::Ndjson),
+        None | Some("text") => Ok(Format::Text),
         Some("ndjson") => Ok(Format::Ndjson),
         Some(_) => Err(Invalid {
             field: "format",
@@ -131,25 +131,27 @@ fn format(query: Option<&str>, headers: &HeaderMap) -> Result<Format, Invalid> {
 }
 
 fn part(query: &LogQuery) -> Result<Part, Invalid> {
-    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let after = given(&query.after).map(|text| text.parse());
-    let tail = given(&query.tail).map(|text| text.parse());
+    let after = query
+        .after
+        .as_deref()
+        .map_or(Some(0), |text| digits(text, LAST_FRAME));
+    let tail = query.tail.as_deref().map(|text| {
+        let lines = digits(text, MAX_TAIL)?;
+        usize::try_from(lines).ok()
+    });
     Ok(Part {
-        after: after
-            .transpose()
-            .map_err(|_| Invalid {
-                field: "after",
-                message: "after must be the number of the last frame that is not wanted".to_owned(),
-            })?
-            .unwrap_or(0),
-        tail: match tail.transpose() {
-            Ok(tail) if tail.is_none_or(|lines| lines <= MAX_TAIL) => tail,
-            _ => {
+        after: after.ok_or_else(|| Invalid {
+            field: "after",
+            message: "after must be the number of the last frame that is not wanted".to_owned(),
+        })?,
+        tail: match tail {
+            Some(None) => {
                 return Err(Invalid {
                     field: "tail",
                     message: format!("tail must be a number of lines, at most {MAX_TAIL}"),
                 });
             }
+            tail => tail.flatten(),
         },
     })
 }

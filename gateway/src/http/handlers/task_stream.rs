@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::http::envelope::ApiError;
-use crate::http::extract::{NO_TASK, Parameters, TaskId};
+use crate::http::extract::{LAST_FRAME, NO_TASK, Parameters, TaskId, digits};
 use crate::http::identity::Identity;
-use crate::http::openapi::events::{PaceName, ViewName};
+use crate::http::openapi::events::{PaceName, ServerSentEvent, ViewName};
 use crate::streams::encode::View;
 use crate::streams::fanout::{EventBody, Pace, Request, Viewer};
 use crate::streams::oversight::{DatabaseOversight, watch_task};
@@ -55,7 +55,7 @@ pub struct StreamQuery {
         ("Last-Event-ID" = Option<u64>, Header, description = "As `after`, which it overrides: browsers send it when they connect again.",
             maximum = 9_007_199_254_740_991_u64),
     ),
-    responses((status = 200, description = "A stream of `StreamEvent`s", body = String, content_type = "text/event-stream")),
+    responses((status = 200, description = "Events; each is a `StreamEvent` whose `data` is JSON in a string.", body = ServerSentEvent, content_type = "text/event-stream")),
 )]
 pub async fn stream_task(
     State(app): State<Arc<App>>,
@@ -107,32 +107,26 @@ pub(super) async fn open(
         .ok_or(NO_TASK)
 }
 
-/// A browser that connects again sends the header and the old query, so the header counts.
+/// A browser that connects again sends the header and the old query, so the header counts; but neither may be nonsense.
 fn after(headers: &HeaderMap, query: Option<&str>) -> Result<u64, Invalid> {
     let header = headers
         .get(LAST_EVENT_ID)
         .map(|value| value.to_str().unwrap_or("?"));
-    let Some(text) = header
-        .or(query)
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-    else {
-        return Ok(0);
-    };
-    text.parse()
-        .ok()
-        // The numbers travel through databases and JavaScript.
-        .filter(|number| *number < 1 << 53)
-        .ok_or_else(|| Invalid {
+    let read = |text: &str| {
+        digits(text, LAST_FRAME).ok_or_else(|| Invalid {
             field: "after",
             message: "Last-Event-ID and after must be the id of the last event that was received"
                 .to_owned(),
         })
+    };
+    let query = query.map(read).transpose()?;
+    let header = header.map(read).transpose()?;
+    Ok(header.or(query).unwrap_or(0))
 }
 
 fn view(text: Option<&str>) -> Result<View, Invalid> {
     match text {
-        None | Some("" | "typed") => Ok(View::Typed),
+        None | Some("typed") => Ok(View::Typed),
         Some("raw") => Ok(View::Raw),
         Some(_) => Err(Invalid {
             field: "view",
@@ -143,7 +137,7 @@ fn view(text: Option<&str>) -> Result<View, Invalid> {
 
 fn pace(text: Option<&str>) -> Result<Pace, Invalid> {
     match text {
-        None | Some("" | "fast") => Ok(Pace::Fast),
+        None | Some("fast") => Ok(Pace::Fast),
         Some("ui") => Ok(Pace::Calm),
         Some(_) => Err(Invalid {
             field: "pace",

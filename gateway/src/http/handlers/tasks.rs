@@ -217,7 +217,6 @@ pub async fn list_tasks(
     let limit = bounded("limit", query.limit.unwrap_or(50), 1, MAX_LIMIT)?;
     let phase = query
         .status
-        .filter(|status| !status.is_empty())
         .map(|status| {
             status.parse::<Phase>().map_err(|error| Invalid {
                 field: "status",

@@ -43,6 +43,7 @@ pub struct Create {
     scopes: Vec<TokenScope>,
     /// 90 without.
     #[schema(minimum = 1, maximum = 366)]
+    #[serde(default, deserialize_with = "crate::tasks::validate::whole")]
     expires_in_days: Option<u64>,
 }
 

@@ -4,9 +4,10 @@ use utoipa::Modify;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Schema};
 
 /// The name of the security scheme.
 const BEARER: &str = "bearer";
@@ -150,6 +151,11 @@ fn add_errors(path: &str, operation: &mut Operation) {
         let text = text.split("# Errors").next().unwrap_or_default().trim();
         operation.description = (!text.is_empty()).then(|| text.to_owned());
     }
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
+            not_null(&mut schema.schema_type);
+        }
+    }
     let parameters = operation.parameters.as_deref().unwrap_or_default();
     let is_path = |parameter: &ParameterIn| matches!(parameter, ParameterIn::Path);
     let traits = Traits {
@@ -165,6 +171,16 @@ fn add_errors(path: &str, operation: &mut Operation) {
             responses
                 .entry(shared.status.to_owned())
                 .or_insert_with(|| RefOr::Ref(Ref::from_response_name(shared.name)));
+        }
+    }
+}
+
+/// A header or a parameter of a query may be left out, but it has no way to be null.
+fn not_null(schema_type: &mut SchemaType) {
+    if let SchemaType::Array(types) = schema_type {
+        types.retain(|it| *it != Type::Null);
+        if let [only] = types.as_slice() {
+            *schema_type = SchemaType::Type(only.clone());
         }
     }
 }

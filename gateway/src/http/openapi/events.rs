@@ -21,6 +21,32 @@ pub enum StreamEvent {
     Done(DoneEvent),
 }
 
+/// One event as server-sent events carry it; `event`, `id` and `data` are those of a `StreamEvent`.
+#[derive(ToSchema)]
+pub struct ServerSentEvent {
+    event: EventName,
+    /// The number of the last frame of the event, where it has one; send it as `Last-Event-ID` to resume.
+    #[schema(pattern = "^[0-9]+$", nullable = false)]
+    id: Option<String>,
+    /// The `data` of the event, as JSON.
+    data: String,
+    /// After how many milliseconds to connect again, when the connection breaks; stands in the first event.
+    #[schema(minimum = 0)]
+    #[schema(nullable = false)]
+    retry: Option<u32>,
+}
+
+/// The names of all events.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EventName {
+    Status,
+    Log,
+    Item,
+    Gap,
+    Done,
+}
+
 /// Where a line was written.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]

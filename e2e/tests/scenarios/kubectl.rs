@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use codex_e2e::suite::Suite;
-use codex_e2e::{Stack, until};
+use codex_e2e::{Stack, Transcript, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -129,7 +129,10 @@ async fn delete(stack: Arc<Stack>) -> Result<()> {
         .await?
         .prompt(stack.cwd(), "[demo:sleep 600]")
         .await?;
-    task.wait_for("running").await?;
+    // The Pod runs before Codex says its first word.
+    let mut begun = Transcript::default();
+    task.follow_on(&mut begun, |seen| seen.items("thread.started").count() > 0)
+        .await?;
     stack.kubectl(&["delete", "ctask", &task.id, "--timeout=90s"])?;
     let api = stack.admin().await?;
     let record = until("a final record", || async {

@@ -18,6 +18,7 @@ mod phases;
 mod reader;
 #[cfg(feature = "redis")]
 mod redis;
+mod silence;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{LiveLocation, RedisConfig, RedisStore, authorities_file, redis_address};

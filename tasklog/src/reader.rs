@@ -12,6 +12,7 @@ use crate::archive::Archive;
 use crate::error::LogError;
 use crate::frame::{Body, Frame};
 use crate::live::{FrameStream, LiveLog};
+use crate::silence;
 
 const FIRST_RETRY: Duration = Duration::from_millis(20);
 const LAST_RETRY: Duration = Duration::from_secs(1);
@@ -159,7 +160,7 @@ impl Reader {
             return archive.read_uploaded(task, after).await;
         }
         match live.subscribe(task, after).await {
-            Ok(frames) => Ok(Some(frames)),
+            Ok(frames) => Ok(Some(silence::while_there(live.clone(), task, frames))),
             Err(LogError::Trimmed { first }) => {
                 let frames = archive.read_uploaded(task, after).await?;
                 frames.ok_or_else(|| missing(after, first)).map(Some)

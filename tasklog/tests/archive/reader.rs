@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use codex_tasklog::{
-    Archive as _, Body, Frame, LiveLimits, LiveLogWriter as _, MemoryStore, Reader,
+    Archive as _, ArchiveWriter, Body, Frame, FrameStream, LiveLimits, LiveLog, LiveLogWriter as _,
+    LogError, MemoryStore, Reader,
 };
 use futures::StreamExt as _;
 use proptest::prelude::*;
@@ -254,4 +256,43 @@ async fn a_damaged_chunk_of_a_running_log_is_an_error_and_not_an_end() {
             .last(),
         0
     );
+}
+
+/// A live log that is archived and removed just before somebody subscribes to it.
+struct Leaving {
+    live: MemoryStore,
+    writer: tokio::sync::Mutex<Option<ArchiveWriter>>,
+}
+
+#[async_trait]
+impl LiveLog for Leaving {
+    async fn last(&self, task: &str) -> Result<u64, LogError> {
+        self.live.last(task).await
+    }
+
+    async fn subscribe(&self, task: &str, after: u64) -> Result<FrameStream, LogError> {
+        if let Some(mut writer) = self.writer.lock().await.take() {
+            writer.finish().await?;
+            self.live.remove(task).await?;
+        }
+        self.live.subscribe(task, after).await
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_removed_before_it_is_read_comes_from_the_archive() {
+    let backend = Backend::folder();
+    let archive = backend.store.archive(600);
+    let frames = log(10);
+    let live = MemoryStore::default();
+    live.append(TASK, &frames).await.unwrap();
+    let mut writer = archive.writer(TASK).await.unwrap();
+    writer.append(&frames).await.unwrap();
+    let leaving = Leaving {
+        live,
+        writer: tokio::sync::Mutex::new(Some(writer)),
+    };
+    let reader = Reader::new(Arc::new(leaving), Arc::new(archive));
+    let record = reader.record(TASK, 0).await.unwrap();
+    assert_same(&collect(record).await.unwrap(), &frames);
 }

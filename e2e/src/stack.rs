@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::api::Api;
 use crate::repository::demo_repository;
 use crate::tools::{bin_dir, kubectl_binary, root};
+use crate::wait::until;
 
 /// What to start.
 #[derive(Clone, Debug, Default)]
@@ -170,6 +171,20 @@ impl Stack {
     pub fn kill_9(&self, part: &str) -> Result<()> {
         let pid = self.pid(part)?;
         kill(Pid::from_raw(pid), Signal::SIGKILL).with_context(|| format!("kill -9 {part} ({pid})"))
+    }
+
+    /// Ends one part with SIGKILL, and waits until its supervisor has started it again. It may not listen yet.
+    ///
+    /// # Errors
+    /// When it does not run, or does not come back in time.
+    pub async fn kill_9_and_await(&self, part: &str) -> Result<()> {
+        let before = self.pid(part)?;
+        self.kill_9(part)?;
+        until("the part to be back", || async {
+            Ok(self.pid(part).ok().filter(|pid| *pid != before))
+        })
+        .await?;
+        Ok(())
     }
 
     /// Ends all of it with SIGKILL and starts it again on the same data and address.

@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use codex_telemetry::{Tracer, encode, register_span_counts};
+use codex_telemetry::{Tracer, encode, register, register_span_counts};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
 /// What stands before every name.
 const PREFIX: &str = "codex_gateway";
@@ -138,7 +138,7 @@ struct StoreLabel {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        let mut counter = |name, help| add(&mut registry, name, help, Counter::default());
+        let mut counter = |name, help| register(&mut registry, name, help, Counter::default());
         let stream_bytes = counter("stream_bytes", "Bytes of events that went into streams");
         let stream_store_chunks = counter(
             "stream_store_chunks",
@@ -165,19 +165,19 @@ impl Default for Metrics {
             "Attempts to reach Kubernetes that are repeated",
         );
         let recorded = counter("recorded", "Changes of state that were recorded");
-        let responses = add(
+        let responses = register(
             &mut registry,
             "http_responses",
             "Responses by class of status",
             Family::default(),
         );
-        let durations = add(
+        let durations = register(
             &mut registry,
             "http_request_duration_seconds",
             "From a request until its answer begins, without probes and scrapes",
             Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram),
         );
-        let store_errors = add(
+        let store_errors = register(
             &mut registry,
             "store_errors",
             "Failures because a store was away",
@@ -192,13 +192,13 @@ impl Default for Metrics {
             responses,
             durations,
             store_errors,
-            streams_open: add(
+            streams_open: register(
                 &mut registry,
                 "streams_open",
                 "Streams that are open",
                 Gauge::default(),
             ),
-            stream_cache_bytes: add(
+            stream_cache_bytes: register(
                 &mut registry,
                 "stream_cache_bytes",
                 "Bytes of events that are kept for those who come next",
@@ -249,7 +249,7 @@ impl Metrics {
     pub fn render(&self, outbox_pending: Option<i64>, tracer: &Tracer) -> String {
         let mut now = Registry::with_prefix(PREFIX);
         if let Some(pending) = outbox_pending {
-            let gauge = add(
+            let gauge = register(
                 &mut now,
                 "outbox_pending",
                 "Tasks of which Kubernetes has yet to hear something",
@@ -260,16 +260,6 @@ impl Metrics {
         register_span_counts(&mut now, tracer);
         encode(&[&self.registry, &now])
     }
-}
-
-fn add<M: Metric + Clone>(
-    registry: &mut Registry,
-    name: &'static str,
-    help: &'static str,
-    metric: M,
-) -> M {
-    registry.register(name, help, metric.clone());
-    metric
 }
 
 fn class(status: http::StatusCode) -> &'static str {

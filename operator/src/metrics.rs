@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use codex_crds::{Phase, reasons};
-use codex_telemetry::{Tracer, encode, register_span_counts};
+use codex_telemetry::{Tracer, encode, register, register_span_counts};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
 /// What stands before every name.
 const PREFIX: &str = "codex_operator";
@@ -115,7 +115,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        let mut counter = |name, help| add(&mut registry, name, help, Counter::default());
+        let mut counter = |name, help| register(&mut registry, name, help, Counter::default());
         let reconciles = counter("reconciles", "Passes over tasks");
         let reconcile_errors = counter("reconcile_errors", "Passes that failed");
         let dropped_lines = counter("dropped_lines", "Lines that the runner did not write");
@@ -134,7 +134,8 @@ impl Default for Metrics {
             "Frames that archives have from the record of the runner",
         );
         let dropped_events = counter("dropped_events", "Kubernetes events that were dropped");
-        let mut histogram = |name, help| add(&mut registry, name, help, Histogram::new(SECONDS));
+        let mut histogram =
+            |name, help| register(&mut registry, name, help, Histogram::new(SECONDS));
         let queue_wait = histogram(
             "queue_wait_seconds",
             "From the submission of a task until its turn",
@@ -147,7 +148,7 @@ impl Default for Metrics {
             "first_frame_seconds",
             "From the submission of a task until the first frame of its log was read",
         );
-        let store_errors = add(
+        let store_errors = register(
             &mut registry,
             "store_errors",
             "Failures because a store was away or refused",
@@ -158,7 +159,7 @@ impl Default for Metrics {
             let store = store.label();
             drop(store_errors.get_or_create(&StoreLabel { store }));
         }
-        let spawn_failures = add(
+        let spawn_failures = register(
             &mut registry,
             "spawn_failures",
             "Tasks that ended in an error before they started, by reason",
@@ -219,7 +220,7 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, gauges: &Gauges, tracer: &Tracer) -> String {
         let mut now = Registry::with_prefix(PREFIX);
-        let tasks = add(
+        let tasks = register(
             &mut now,
             "tasks",
             "Tasks by state",
@@ -257,21 +258,11 @@ impl Metrics {
                 i64::from(gauges.is_leader),
             ),
         ] {
-            add(&mut now, name, help, Gauge::<i64>::default()).set(value);
+            register(&mut now, name, help, Gauge::<i64>::default()).set(value);
         }
         register_span_counts(&mut now, tracer);
         encode(&[&self.registry, &now])
     }
-}
-
-fn add<M: Metric + Clone>(
-    registry: &mut Registry,
-    name: &'static str,
-    help: &'static str,
-    metric: M,
-) -> M {
-    registry.register(name, help, metric.clone());
-    metric
 }
 
 fn signed(count: usize) -> i64 {

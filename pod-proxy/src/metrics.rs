@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use codex_telemetry::{Tracer, encode, register_span_counts};
+use codex_telemetry::{Tracer, encode, register, register_span_counts};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
 /// What stands before every name.
 const PREFIX: &str = "codex_pod_proxy";
@@ -117,13 +117,13 @@ pub(crate) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        let requests = add(
+        let requests = register(
             &mut registry,
             "requests",
             "Requests, by how they were answered",
             Family::<OutcomeLabel, Counter>::default(),
         );
-        let ended = add(
+        let ended = register(
             &mut registry,
             "responses_ended",
             "Passed responses, by how their body ended",
@@ -138,25 +138,25 @@ impl Default for Metrics {
             let end = end.label();
             drop(ended.get_or_create(&EndLabel { end }));
         }
-        let active = add(
+        let active = register(
             &mut registry,
             "responses_active",
             "Responses that are streaming now",
             Gauge::default(),
         );
-        let response_bytes = add(
+        let response_bytes = register(
             &mut registry,
             "response_bytes",
             "Bytes of response bodies, counted when a response ends",
             Counter::default(),
         );
-        let artifact_bytes = add(
+        let artifact_bytes = register(
             &mut registry,
             "artifact_bytes",
             "Bytes of artifacts that tasks left or took",
             Counter::default(),
         );
-        let answer = add(
+        let answer = register(
             &mut registry,
             "upstream_answer_seconds",
             "Time until the model API sent the head of a response",
@@ -207,9 +207,4 @@ impl Metrics {
         register_span_counts(&mut spans, tracer);
         encode(&[&self.registry, &spans])
     }
-}
-
-fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
-    metric
 }

@@ -20,7 +20,7 @@ mod tracer;
 pub use context::TraceContext;
 pub use error::TelemetryError;
 pub use log::start_log;
-pub use metrics::{METRICS_CONTENT_TYPE, encode, register_span_counts};
+pub use metrics::{METRICS_CONTENT_TYPE, encode, register, register_span_counts};
 pub use opentelemetry::KeyValue;
 pub use opentelemetry::trace::SpanKind;
 pub use span::Span;

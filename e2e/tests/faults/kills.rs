@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use codex_e2e::suite::Suite;
-use codex_e2e::{Manner, Stack, Stores, until, watch};
+use codex_e2e::{Manner, Stack, Stores, watch};
 
 use crate::crowd::{Crowd, STAY};
 
@@ -57,7 +57,7 @@ async fn part(stack: &Stack, stores: &Stores, part: &str) -> Result<()> {
     let mut crowd = Crowd::gather(stack, 40).await?;
     for messages in [5, 15, 25] {
         crowd.heard(messages).await?;
-        kill_and_await(stack, part).await?;
+        stack.kill_9_and_await(part).await?;
     }
     crowd.compare(stores).await?;
     Ok(())
@@ -91,21 +91,11 @@ async fn everything(stack: &Stack, stores: &Stores) -> Result<()> {
         crowd.heard(messages).await?;
         stores.redis.kill_9()?;
         stores.s3.refuse();
-        let dead = ["operator", "gateway"].map(|part| kill_and_await(stack, part));
+        let dead = ["operator", "gateway"].map(|part| stack.kill_9_and_await(part));
         futures::future::try_join_all(dead).await?;
         stores.redis.start_empty().await?;
         stores.s3.serve_again();
     }
     crowd.compare(stores).await?;
-    Ok(())
-}
-
-async fn kill_and_await(stack: &Stack, part: &str) -> Result<()> {
-    let before = stack.pid(part)?;
-    stack.kill_9(part)?;
-    until("the part to be back", || async {
-        Ok(stack.pid(part).ok().filter(|pid| *pid != before))
-    })
-    .await?;
     Ok(())
 }

@@ -88,7 +88,7 @@ async fn cut_off(stack: Arc<Stack>) -> Result<()> {
     let attempts = gateway.connections();
     tokio::time::sleep(away / 4).await;
     let attempts = gateway.connections() - attempts;
-    restart(&stack, "gateway").await?;
+    stack.kill_9_and_await("gateway").await?;
     tokio::time::sleep(away / 4).await;
     ensure!(
         books::count_resources(&stack)? == resources,
@@ -127,17 +127,6 @@ async fn lead_over_a_link(stack: &Stack, part: &str) -> Result<Link> {
     let link = Link::start(address.parse::<SocketAddr>()?).await?;
     *server = format!("https://{}", link.address()).into();
     std::fs::write(&path, kubeconfig.to_string())?;
-    restart(stack, part).await?;
+    stack.kill_9_and_await(part).await?;
     Ok(link)
-}
-
-/// kill -9; it comes back by itself.
-async fn restart(stack: &Stack, part: &str) -> Result<()> {
-    let before = stack.pid(part)?;
-    stack.kill_9(part)?;
-    until("the part to be back", || async {
-        Ok(stack.pid(part).ok().filter(|pid| *pid != before))
-    })
-    .await?;
-    Ok(())
 }

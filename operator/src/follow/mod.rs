@@ -11,10 +11,12 @@ mod archiver;
 mod follower;
 mod lines;
 mod picks;
+mod timing;
 
 pub use archiver::{ArchiveReport, Archived};
-pub use follower::{FollowTiming, PodSight};
+pub use follower::PodSight;
 pub use picks::Picks;
+pub use timing::FollowTiming;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

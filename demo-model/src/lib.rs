@@ -6,12 +6,14 @@
 //!
 //! The parts, in the order in which a request passes through them: [`request`] reads the body, [`directive`] picks the
 //! scenario that the prompt asks for, [`script`] decides on the next reply, and [`reply`] encodes it as server-sent
-//! events. [`serve`] puts HTTP around that.
+//! events. [`serve`] puts HTTP around that, and a [`Hold`] may let an answer wait.
 
 pub mod directive;
+mod hold;
 pub mod reply;
 pub mod request;
 pub mod script;
 mod server;
 
+pub use hold::Hold;
 pub use server::{ApiKey, Options, serve};

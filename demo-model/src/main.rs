@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
-use codex_demo_model::{ApiKey, Options, serve};
+use codex_demo_model::{ApiKey, Hold, Options, serve};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -24,6 +24,10 @@ struct Args {
     /// Milliseconds between two pieces of streamed text, so that a demonstration can be watched.
     #[arg(long, default_value_t = 0)]
     pace_ms: u64,
+    /// While this file is there, with a number N in it, turns in which tools have returned N results or more wait for their answer, and no
+    /// more than N messages of a series are said.
+    #[arg(long)]
+    hold_file: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -58,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
         Options {
             key,
             pace: Duration::from_millis(args.pace_ms),
+            hold: args.hold_file.map(Hold::new),
         },
         shutdown.clone(),
     );

@@ -70,6 +70,13 @@ pub enum Chunk {
     Events(Bytes),
     /// Time to let pass.
     Wait(Duration),
+    /// The same, between two items.
+    Pause {
+        /// The time.
+        time: Duration,
+        /// How many items there were so far.
+        items: usize,
+    },
     /// Break the connection off.
     Abort,
 }
@@ -107,8 +114,11 @@ pub fn encode(
         json!({"response": encoder.response("in_progress")}),
     );
     for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            encoder.wait(pause);
+        if index > 0 && !pause.is_zero() {
+            encoder.chunks.push(Chunk::Pause {
+                time: pause,
+                items: index,
+            });
         }
         encoder.item(index, item, pace);
     }
@@ -320,7 +330,7 @@ mod tests {
             .iter()
             .filter_map(|chunk| match chunk {
                 Chunk::Events(bytes) => Some(bytes.to_vec()),
-                Chunk::Wait(_) | Chunk::Abort => None,
+                Chunk::Wait(_) | Chunk::Pause { .. } | Chunk::Abort => None,
             })
             .flatten()
             .collect();

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    hold::Hold,
     reply::{Chunk, Reply, encode},
     request::Turn,
     script,
@@ -31,6 +32,8 @@ pub struct Options {
     pub key: Option<ApiKey>,
     /// The time between two pieces of streamed text.
     pub pace: Duration,
+    /// What may hold answers back.
+    pub hold: Option<Hold>,
 }
 
 /// An API key. Its debug form does not show it.
@@ -126,6 +129,14 @@ async fn create_response(
         Ok(turn) => turn,
         Err(reason) => return error(StatusCode::BAD_REQUEST, &reason.to_string()),
     };
+    if let Some(hold) = &server.options.hold {
+        tokio::select! {
+            () = hold.wait(turn.outputs.len()) => {}
+            () = server.shutdown.cancelled() => {
+                return error(StatusCode::SERVICE_UNAVAILABLE, "The demo model stops.");
+            }
+        }
+    }
     match script::reply(&turn) {
         Reply::Status { status, message } => error(
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -137,7 +148,7 @@ async fn create_response(
             ending,
         } => {
             let chunks = encode(&turn, &items, ending, pause, server.options.pace);
-            let body = Body::from_stream(play(chunks, server.shutdown.clone()));
+            let body = Body::from_stream(play(chunks, Arc::clone(&server)));
             (
                 [
                     (header::CONTENT_TYPE, "text/event-stream"),
@@ -151,17 +162,27 @@ async fn create_response(
 }
 
 /// Sends the chunks at their times. An error as the last element makes hyper cut the connection.
-fn play(chunks: Vec<Chunk>, shutdown: CancellationToken) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold(Some((chunks.into_iter(), shutdown)), async |state| {
-        let (mut chunks, shutdown) = state?;
+fn play(chunks: Vec<Chunk>, server: Arc<Server>) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold(Some((chunks.into_iter(), server)), async |state| {
+        let (mut chunks, server) = state?;
         loop {
-            match chunks.next()? {
-                Chunk::Events(events) => return Some((Ok(events), Some((chunks, shutdown)))),
+            let (time, hold) = match chunks.next()? {
+                Chunk::Events(events) => return Some((Ok(events), Some((chunks, server)))),
                 Chunk::Abort => break,
-                Chunk::Wait(time) => tokio::select! {
-                    () = tokio::time::sleep(time) => {}
-                    () = shutdown.cancelled() => break,
-                },
+                Chunk::Wait(time) => (time, None),
+                Chunk::Pause { time, items } => {
+                    (time, server.options.hold.as_ref().map(|hold| (hold, items)))
+                }
+            };
+            let pause = async {
+                tokio::time::sleep(time).await;
+                if let Some((hold, items)) = hold {
+                    hold.wait(items).await;
+                }
+            };
+            tokio::select! {
+                () = pause => {}
+                () = server.shutdown.cancelled() => break,
             }
         }
         // Hyper flushes when the body has nothing ready. Without this the events before the break would not leave.

@@ -6,7 +6,7 @@ mod support;
 
 use std::{io::Write, time::Duration};
 
-use codex_demo_model::{ApiKey, Options, serve};
+use codex_demo_model::{ApiKey, Hold, Options, serve};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use support::Model;
@@ -143,4 +143,27 @@ async fn the_same_request_gets_the_same_answer() {
     let body = request("Go.");
     let (one, two) = tokio::join!(post(&model, None, &body), post(&model, None, &body));
     assert_eq!(one.text().await.unwrap(), two.text().await.unwrap());
+}
+
+#[tokio::test]
+async fn answers_wait_while_they_are_held_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hold");
+    std::fs::write(&file, "1").unwrap();
+    let model = Model::start(Options {
+        hold: Some(Hold::new(file.clone())),
+        ..Options::default()
+    })
+    .await;
+    let mut worked = request("Go.");
+    // No tool has returned anything yet.
+    assert_eq!(post(&model, None, &worked).await.status(), StatusCode::OK);
+
+    let output = json!({"type": "function_call_output", "call_id": "1", "output": "done"});
+    worked["input"].as_array_mut().unwrap().push(output);
+    let mut held = std::pin::pin!(post(&model, None, &worked));
+    let waited = tokio::time::timeout(Duration::from_millis(300), &mut held).await;
+    assert!(waited.is_err(), "the answer came");
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(held.await.status(), StatusCode::OK);
 }

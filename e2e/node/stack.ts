@@ -83,6 +83,20 @@ export class Stack {
     process.kill(this.pid(part), "SIGKILL");
   }
 
+  /** From now on the demo model does not answer turns in which tools have returned this many results, nor says more messages of a series. */
+  holdModel(steps: number): void {
+    writeFileSync(this.#hold, String(steps));
+  }
+
+  /** The demo model goes on where it was. */
+  releaseModel(): void {
+    rmSync(this.#hold, { force: true });
+  }
+
+  get #hold(): string {
+    return join(this.data, "demo-model.hold");
+  }
+
   /** The ends of all logs, for a test that failed. */
   logs(): string {
     const folder = join(this.data, "logs");

@@ -5,6 +5,7 @@
 //! | `lock`, `run.json`, `ports.json` | who runs here: process ids and addresses of the present run, ports kept between runs |
 //! | `admin-password` | of the first administrator, 0600 |
 //! | `kubeconfig` | the cluster administrator's, a link into `cluster/` |
+//! | `demo-model.hold` | made by whoever wants the demo model to pause; see its README |
 //! | `secrets/` | generated once, 0600 |
 //! | `postgres/`, `cluster/`, `archive/` | the state of the parts |
 //! | `logs/` | one bounded log file for each part |

@@ -85,6 +85,8 @@ impl Plan<'_> {
         let args = vec![
             "--key-file".into(),
             self.secrets.demo_model_key.clone().into(),
+            "--hold-file".into(),
+            self.layout.root().join("demo-model.hold").into(),
         ];
         let listens = vec![listen(ports, "demo-model", "url", Via::Option("--listen"))];
         ProcessSpec {

@@ -108,6 +108,7 @@ export const test = base.extend<{ app: App }, { stack: Stack; web: WebFolder }>(
     });
     const app = new App(page, stack);
     await use(app);
+    stack.releaseModel();
     if (info.status !== info.expectedStatus) console.error(stack.logs());
     expect(complaints.filter((complaint) => !app.isExpected(complaint))).toEqual([]);
   },

@@ -53,9 +53,10 @@ async function turnOn(app: App, page: Page): Promise<void> {
   await page.getByRole("link", { name: "Tasks", exact: true }).click();
 }
 
-test("the end of a task is told once, when nobody looks at it, and leads to the task", async ({ app, page, context }) => {
+test("the end of a task is told once, when nobody looks at it, and leads to the task", async ({ app, page, context, stack }) => {
   await turnOn(app, page);
-  await app.submit("[demo:sleep 12] the long one");
+  stack.holdModel(1);
+  await app.submit("[demo:sleep 1] the long one");
   await expect(app.state).toHaveText("Running", { timeout: 30_000 });
   const id = new URL(page.url()).searchParams.get("id");
   const second = await context.newPage();
@@ -67,7 +68,8 @@ test("the end of a task is told once, when nobody looks at it, and leads to the 
   await expect.poll(() => page.evaluate(() => document.hasFocus())).toBe(false);
   await expect.poll(() => lookedAt(page)).toEqual([]);
   await expect(app.state).toHaveText("Running");
-  await expect.poll(() => notices(page), { timeout: 30_000 }).toEqual([{ title: "Completed: [demo:sleep 12] the long one", tag: id }]);
+  stack.releaseModel();
+  await expect.poll(() => notices(page), { timeout: 30_000 }).toEqual([{ title: "Completed: [demo:sleep 1] the long one", tag: id }]);
   await expect(app.state).toHaveText("Completed");
   await expect(second.locator("main [data-state]").first()).toHaveText("Completed");
   // Both tabs know by now, and what the one that asks the gateway would have said has been said.
@@ -89,16 +91,18 @@ test("the end of a task is told once, when nobody looks at it, and leads to the 
   expect(await notices(page)).toEqual([]);
 });
 
-test("a tab in the background tells it from every page, and signing out takes it back", async ({ app, page, context }) => {
+test("a tab in the background tells it from every page, and signing out takes it back", async ({ app, page, context, stack }) => {
   await turnOn(app, page);
-  await app.submit("[demo:sleep 3] in the background");
+  stack.holdModel(1);
+  await app.submit("[demo:sleep 1] in the background");
   await expect(app.state).toHaveText(/Queued|Running/);
   await expect.poll(() => page.evaluate(() => localStorage.getItem("codex-remote.watched"))).toContain("-");
   await page.getByRole("link", { name: "Settings" }).click();
   await expect(page.getByRole("heading", { name: "Settings" })).toBeVisible();
   await withRealFocus(page);
   const elsewhere = await lookElsewhere(context);
-  await expect.poll(async () => (await notices(page)).map(({ title }) => title), { timeout: 60_000 }).toEqual(["Completed: [demo:sleep 3] in the background"]);
+  stack.releaseModel();
+  await expect.poll(async () => (await notices(page)).map(({ title }) => title), { timeout: 60_000 }).toEqual(["Completed: [demo:sleep 1] in the background"]);
   await elsewhere.close();
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
@@ -117,7 +121,7 @@ test("who looks at the task is not told", async ({ app, page }) => {
   expect(await shown(page)).toBe(0);
 });
 
-test("nothing is told, and nothing asked, before somebody wants it", async ({ app, page, context }) => {
+test("nothing is told, and nothing asked, before somebody wants it", async ({ app, page, context, stack }) => {
   // Nobody can answer the question of a browser without a screen, so the answer is given here.
   await context.addInitScript(() => {
     let answer: NotificationPermission = "default";
@@ -129,12 +133,14 @@ test("nothing is told, and nothing asked, before somebody wants it", async ({ ap
   });
   const asked = () => page.evaluate(() => Number(localStorage.getItem("test.asked")));
   await app.signIn();
-  await app.submit("[demo:sleep 3]");
+  stack.holdModel(1);
+  await app.submit("[demo:sleep 1]");
   await expect(app.state).toHaveText("Running", { timeout: 30_000 });
   expect(await asked()).toBe(0);
   await page.getByRole("button", { name: "Tell me when it ends" }).click();
   expect(await asked()).toBe(1);
   await expect(page.getByRole("button", { name: "Tell me when it ends" })).toBeHidden();
+  stack.releaseModel();
   await expect(app.state).toHaveText("Completed", { timeout: 30_000 });
   expect(await shown(page)).toBe(0);
   await page.getByRole("link", { name: "Settings" }).click();

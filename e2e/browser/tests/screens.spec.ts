@@ -13,6 +13,8 @@ const looks = [
 ] as const;
 
 const PROMPT = "Document this repository, and mention what the script prints";
+/** Two commands and the plan itself. */
+const RESULTS_UNTIL_PLAN = 3;
 /** What people ask for; the second line tells the demo model what to play. */
 const others = [
   { prompt: "Explain how the retries of the HTTP client work\n[demo:say The client tries three times, waits twice as long each time, and gives up on 4xx.]", state: "Completed" },
@@ -50,18 +52,10 @@ for (const { name, viewport, colorScheme } of looks) {
       await page.getByRole("button", { name: "Remove the variable" }).click();
       await page.getByText("Options").click();
 
-      // The model holds its breath as soon as there is something to see, so the task is in the middle of it.
-      await page.exposeFunction("holdModel", () => process.kill(stack.pid("demo-model"), "SIGSTOP"));
-      await page.evaluate(() => {
-        const observer = new MutationObserver(() => {
-          if (!document.querySelector('[data-kind="todo_list"]')) return;
-          observer.disconnect();
-          (globalThis as unknown as { holdModel(): void }).holdModel();
-        });
-        observer.observe(document.body, { childList: true, subtree: true });
-      });
-      await app.submit(PROMPT);
+      // The model holds its breath after the plan, so the task is in the middle of it for as long as that takes.
+      stack.holdModel(RESULTS_UNTIL_PLAN);
       try {
+        await app.submit(PROMPT);
         await expect(page.locator('[data-kind="todo_list"]')).toBeVisible({ timeout: 30_000 });
         await expect(app.connection).toHaveText("Live");
         // Whatever was on its way has come.
@@ -69,7 +63,7 @@ for (const { name, viewport, colorScheme } of looks) {
         await expect(app.state).toHaveText("Running");
         await look(app, page, "running");
       } finally {
-        process.kill(stack.pid("demo-model"), "SIGCONT");
+        stack.releaseModel();
       }
       await expect(app.state).toHaveText("Completed", { timeout: 60_000 });
       await expect(app.connection).toHaveText("Complete");

@@ -21,13 +21,16 @@ test("sign in, submit, watch, done", async ({ app, page }) => {
   await expect(page.getByRole("link", { name: /Demonstrate what you do/ }).first()).toContainText("Completed");
 });
 
-test("a reload in the middle shows the same, and the rest as it comes", async ({ app, page }) => {
+test("a reload in the middle shows the same, and the rest as it comes", async ({ app, page, stack }) => {
   await app.signIn();
-  await app.submit("[demo:messages 60 150]");
+  stack.holdModel(10);
+  await app.submit("[demo:messages 60 20]");
   const timeline = page.getByRole("log", { name: "Timeline" });
-  await expect(timeline).toContainText("message 10");
+  await expect(timeline).toContainText("message 10", { timeout: 30_000 });
+  stack.holdModel(30);
   await page.reload();
-  await expect(app.connection).toHaveText("Live");
+  await expect(app.connection).toHaveText("Live", { timeout: 30_000 });
+  stack.releaseModel();
   await expect(timeline).toContainText("message 60", { timeout: 60_000 });
   await expect(app.state).toHaveText("Completed");
   await app.tab("Terminal");
@@ -40,11 +43,14 @@ test("a reload in the middle shows the same, and the rest as it comes", async ({
 
 test("a gateway that is killed is noticed, and nothing is missing or there twice", async ({ app, page, stack }) => {
   await app.signIn();
-  await app.submit("[demo:messages 100 150]");
-  await expect(page.getByRole("log", { name: "Timeline" })).toContainText("message 10");
+  stack.holdModel(10);
+  await app.submit("[demo:messages 100 20]");
+  await expect(page.getByRole("log", { name: "Timeline" })).toContainText("message 10", { timeout: 30_000 });
   stack.kill9("gateway");
+  stack.holdModel(50);
   await expect(app.connection).toHaveText(/Connection lost|Connecting/);
   await expect(app.connection).toHaveText("Live", { timeout: 30_000 });
+  stack.releaseModel();
   await expect(app.state).toHaveText("Completed", { timeout: 60_000 });
   await app.tab("Terminal");
   await page.getByLabel("Search in the log").fill("message ");
@@ -75,25 +81,28 @@ test("a failed command is found and says how it ended", async ({ app, page }) =>
   await expect(page.locator('[data-kind="command_execution"]')).toContainText("exit 3");
 });
 
-test("a long log follows its end, yields to the reader, and can be searched", async ({ app, page }) => {
+test("a long log follows its end, yields to the reader, and can be searched", async ({ app, page, stack }) => {
   await app.signIn();
-  await app.submit("[demo:messages 400 40]");
+  stack.holdModel(100);
+  await app.submit("[demo:messages 300 10]");
   await app.tab("Terminal");
   const log = page.getByRole("log", { name: "Terminal" });
   const distance = () => log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
-  await expect(log).toContainText("message 60");
-  expect(await distance()).toBeLessThan(60);
+  await expect(log).toContainText("message 100", { timeout: 60_000 });
+  await expect.poll(distance).toBeLessThan(60);
   await log.hover();
   await page.mouse.wheel(0, -600);
   await expect(page.getByRole("button", { name: "Jump to the end" })).toBeVisible();
   const top = await log.evaluate((element) => element.scrollTop);
   const height = await log.evaluate((element) => element.scrollHeight);
+  stack.holdModel(200);
   await expect.poll(() => log.evaluate((element) => element.scrollHeight)).toBeGreaterThan(height + 200);
   expect(await log.evaluate((element) => element.scrollTop)).toBe(top);
   await page.getByRole("button", { name: "Jump to the end" }).click();
   await expect.poll(distance).toBeLessThan(60);
 
   await page.getByRole("button", { name: "Pause" }).click();
+  stack.releaseModel();
   await expect(page.getByRole("button", { name: /Resume · \d+ new/ })).toBeVisible();
   await page.getByRole("button", { name: "Resume", exact: true }).click();
 

@@ -34,6 +34,22 @@ web/out/.built: node_modules/.workspaces $(WEB_SOURCES)
 	NEXT_TELEMETRY_DISABLED=1 npm run build -w web
 	@touch $@
 
+# Expo has a React and hundreds of packages of its own, which nobody needs who types `make up`.
+mobile/node_modules/.installed: mobile/package.json mobile/package-lock.json
+	npm ci --prefix mobile --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: mobile
+mobile: node_modules/.workspaces mobile/node_modules/.installed ## Build the phone client as a page (mobile/dist/web)
+	npm run build -w sdk
+	npm run export --prefix mobile -- web
+
+.PHONY: test-mobile
+test-mobile: node_modules/.workspaces mobile/node_modules/.installed ## Check and test the phone client, without a stack
+	npm run build -w sdk
+	npx eslint --max-warnings 0 mobile
+	npm test --prefix mobile
+
 # The web client takes less time than the programs, so it is built beside them.
 .PHONY: up
 up: node_modules/.workspaces ## Run everything on this machine; pass options with UP_ARGS="--repository PATH"

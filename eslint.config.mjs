@@ -8,7 +8,7 @@ import hooks from "eslint-plugin-react-hooks";
 import ts from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["**/dist", "**/.next", "**/out", "**/next-env.d.ts", "sdk/src/openapi.ts", "sdk/.examples-*"]),
+  globalIgnores(["**/dist", "**/.next", "**/out", "**/next-env.d.ts", "**/.expo", "mobile/expo-env.d.ts", "mobile/android", "mobile/ios", "sdk/src/openapi.ts", "sdk/.examples-*"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   js.configs.recommended,
   {
@@ -37,6 +37,20 @@ export default defineConfig(
       "react-hooks/incompatible-library": "off",
       "react-hooks/set-state-in-effect": "off",
     },
+  },
+  {
+    files: ["mobile/**/*.{ts,tsx}"],
+    extends: [hooks.configs.flat["recommended-latest"]],
+    rules: {
+      "react-hooks/immutability": "off",
+      "react-hooks/incompatible-library": "off",
+      "react-hooks/set-state-in-effect": "off",
+    },
+  },
+  {
+    // Metro and Jest read these as CommonJS.
+    files: ["mobile/*.config.js"],
+    languageOptions: { sourceType: "commonjs", globals: { require: "readonly", module: "writable", __dirname: "readonly" } },
   },
   {
     files: ["**/test/**", "e2e/**"],

@@ -1,0 +1,13 @@
+import { useRouter } from "expo-router";
+
+import { ComposeScreen } from "@/composer/compose-screen";
+import { History } from "@/history/history";
+import { useIsWide } from "@/ui/theme";
+
+export default function Home() {
+  const router = useRouter();
+  const isWide = useIsWide();
+  // The list is in the side pane then.
+  if (isWide) return <ComposeScreen />;
+  return <History onOpen={({ task_id: id }) => router.push(`/task/${id}`)} onCompose={() => router.navigate("/new")} />;
+}

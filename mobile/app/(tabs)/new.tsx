@@ -1,0 +1,1 @@
+export { ComposeScreen as default } from "@/composer/compose-screen";

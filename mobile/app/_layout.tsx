@@ -1,0 +1,78 @@
+import "@/notices/background";
+
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { type ErrorBoundaryProps, Stack, usePathname, useRouter } from "expo-router";
+import { StatusBar } from "expo-status-bar";
+import { useState } from "react";
+import { StyleSheet, View } from "react-native";
+import { SafeAreaProvider } from "react-native-safe-area-context";
+
+import { SidePane } from "@/frame/side-pane";
+import { Lock } from "@/lock/lock";
+import { useNotices } from "@/notices/use-notices";
+import { useServerUrl } from "@/servers/context";
+import { Gate } from "@/servers/gate";
+import { t } from "@/strings";
+import { Button } from "@/ui/button";
+import { Problem } from "@/ui/notice";
+import { Screen } from "@/ui/screen";
+import { AppTheme, useColors, useIsWide, useTheme } from "@/ui/theme";
+
+export const unstable_settings = { initialRouteName: "(tabs)" };
+
+export default function RootLayout() {
+  // For what happens before there is a server; each server has a client of its own.
+  const [queries] = useState(() => new QueryClient({ defaultOptions: { mutations: { networkMode: "always" } } }));
+  return (
+    <SafeAreaProvider>
+      <QueryClientProvider client={queries}>
+        <AppTheme>
+          <Bars />
+          <Lock>
+            <Gate>
+              <Screens />
+            </Gate>
+          </Lock>
+        </AppTheme>
+      </QueryClientProvider>
+    </SafeAreaProvider>
+  );
+}
+
+/** On a tablet the list stands beside everything else. */
+function Screens() {
+  const colors = useColors();
+  const isWide = useIsWide();
+  const router = useRouter();
+  const open = usePathname().match(/^\/task\/([^/]+)/)?.[1] ?? null;
+  useNotices(useServerUrl());
+  return (
+    <View style={[styles.row, { backgroundColor: colors.ground }]}>
+      {isWide && <SidePane selected={open} onOpen={(id) => (open ? router.replace(`/task/${id}`) : router.push(`/task/${id}`))} />}
+      <View style={styles.fill}>
+        <Stack screenOptions={{ headerShown: false, contentStyle: { backgroundColor: colors.ground } }} />
+      </View>
+    </View>
+  );
+}
+
+function Bars() {
+  const { isDark } = useTheme();
+  return <StatusBar style={isDark ? "light" : "dark"} />;
+}
+
+/** What a screen throws while it is drawn ends here, and not the app. */
+export function ErrorBoundary({ error, retry }: ErrorBoundaryProps) {
+  return (
+    <SafeAreaProvider>
+      <AppTheme>
+        <Screen>
+          <Problem title={t.problem.crashed} error={error} />
+          <Button title={t.retry} onPress={() => void retry()} />
+        </Screen>
+      </AppTheme>
+    </SafeAreaProvider>
+  );
+}
+
+const styles = StyleSheet.create({ row: { flex: 1, flexDirection: "row" }, fill: { flex: 1 } });

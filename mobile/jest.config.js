@@ -1,0 +1,10 @@
+/** Components and hooks, as on a phone: everything of the system is a stand-in from `test/setup.ts`. */
+module.exports = {
+  preset: "jest-expo",
+  setupFilesAfterEnv: ["<rootDir>/test/setup.ts"],
+  moduleNameMapper: { "^@/(.*)$": "<rootDir>/src/$1" },
+  testMatch: ["<rootDir>/test/**/*.test.{ts,tsx}"],
+  // Packages of this repository are ESM, like many of React Native's.
+  transformIgnorePatterns: ["node_modules/(?!(?:(?:jest-)?react-native|@react-native(?:-community)?|expo(?:nent)?|@expo(?:nent)?/.*|@expo-google-fonts/.*|react-navigation|@react-navigation/.*|@shopify/.*|@codex-remote/.*|idb-keyval)/?)"],
+  testTimeout: 30_000,
+};

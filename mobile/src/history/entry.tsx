@@ -1,0 +1,57 @@
+import type { Task } from "@codex-remote/sdk";
+import { memo } from "react";
+import { Pressable, StyleSheet, View } from "react-native";
+
+import { ago, firstLine } from "@/format";
+import { t } from "@/strings";
+import { StateBadge } from "@/ui/state-badge";
+import { Text } from "@/ui/text";
+import { space, useColors } from "@/ui/theme";
+
+interface EntryProps {
+  task: Task;
+  now: number;
+  isSelected: boolean;
+  onPress: () => void;
+}
+
+/** One task of the list. The time is all that changes by itself, so entries are drawn again for what they show only. */
+export const Entry = memo(
+  function Entry({ task, now, isSelected, onPress }: EntryProps) {
+    const colors = useColors();
+    const time = ago(task.created_at, now);
+    const details = [task.repository, task.status === "error" ? (task.reason ?? task.message) : null, task.owner].filter(Boolean).join(" · ");
+    const title = firstLine(task.prompt);
+    return (
+      <Pressable
+        role="link"
+        aria-label={[title, t.states[task.status], details, time].filter(Boolean).join(", ")}
+        aria-selected={isSelected}
+        onPress={onPress}
+        style={({ pressed }) => [styles.entry, { borderColor: colors.line }, (pressed || isSelected) && { backgroundColor: colors.sunken }]}
+      >
+        <View style={styles.row}>
+          <Text kind="strong" numberOfLines={2} style={styles.wide}>
+            {title}
+          </Text>
+          <StateBadge state={task.status} />
+        </View>
+        <View style={styles.row}>
+          <Text kind="small" tone="soft" numberOfLines={1} style={styles.wide}>
+            {details}
+          </Text>
+          <Text kind="small" tone="soft">
+            {time}
+          </Text>
+        </View>
+      </Pressable>
+    );
+  },
+  (before, after) => before.task === after.task && before.isSelected === after.isSelected && ago(before.task.created_at, before.now) === ago(after.task.created_at, after.now),
+);
+
+const styles = StyleSheet.create({
+  entry: { gap: space.xs, paddingVertical: space.m, paddingHorizontal: space.s, marginHorizontal: -space.s, borderBottomWidth: StyleSheet.hairlineWidth, borderRadius: 6 },
+  row: { flexDirection: "row", alignItems: "flex-start", gap: space.s },
+  wide: { flex: 1 },
+});

@@ -1,0 +1,2 @@
+/** Pages do not run in the background. */
+export const lookInBackground: (isWanted: boolean) => Promise<void> = () => Promise.resolve();

@@ -1,0 +1,2 @@
+/** Nothing is shared into a page. */
+export const incoming = { take: (): string => "" };

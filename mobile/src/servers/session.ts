@@ -1,0 +1,33 @@
+import { clientFor, secretKey } from "./client";
+import { secrets } from "@/platform/secrets";
+import { changeServer, dropServer } from "./servers";
+import { wipe } from "./wipe";
+
+/** Signs in with a password. */
+export async function signIn(url: string, email: string, password: string): Promise<void> {
+  await clientFor(url).login(email, password);
+  changeServer(url, { email });
+}
+
+/** Goes on with what a sign-in at the identity provider has left. */
+export async function signInWithCode(url: string, code: string, verifier: string): Promise<void> {
+  const client = clientFor(url);
+  await client.loginWithCode(code, verifier, { maxRetries: 0 });
+  // Only for the list of servers; it is not worth a failed sign-in.
+  const me = await client.me().catch(() => null);
+  changeServer(url, { email: me?.email ?? "" });
+}
+
+/** The session is over here at once, and all that was kept with it; the gateway is told if it can be reached. */
+export async function signOut(url: string): Promise<void> {
+  const told = clientFor(url).logout({ maxRetries: 1, timeout: 5_000 });
+  await told.catch(() => {});
+  await wipe(url);
+}
+
+/** Signs out of a server and forgets that it exists. */
+export async function removeServer(url: string): Promise<void> {
+  await signOut(url);
+  await secrets.remove(secretKey(url));
+  dropServer(url);
+}

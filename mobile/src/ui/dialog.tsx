@@ -1,0 +1,66 @@
+import { useMutation } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { Modal, Pressable, ScrollView, StyleSheet, View } from "react-native";
+import { useSafeAreaInsets } from "react-native-safe-area-context";
+
+import { t } from "@/strings";
+import { Button } from "./button";
+import { Problem } from "./notice";
+import { Text } from "./text";
+import { space, useColors } from "./theme";
+
+/** Stands over everything else until it is closed. */
+export function Dialog({ isOpen, onClose, title, children }: { isOpen: boolean; onClose: () => void; title: string; children: ReactNode }) {
+  const colors = useColors();
+  const insets = useSafeAreaInsets();
+  return (
+    <Modal visible={isOpen} transparent animationType="none" onRequestClose={onClose} supportedOrientations={["portrait", "landscape"]}>
+      <View style={[styles.ground, { backgroundColor: colors.shade, paddingBottom: insets.bottom + space.l, paddingTop: insets.top + space.l }]}>
+        {/* For fingers; screen readers and keyboards have the buttons. */}
+        <Pressable style={StyleSheet.absoluteFill} onPress={onClose} accessible={false} focusable={false} tabIndex={-1} aria-hidden />
+        <View role="dialog" aria-modal aria-label={title} style={[styles.box, { backgroundColor: colors.ground, borderColor: colors.line }]}>
+          <ScrollView contentContainerStyle={styles.content} keyboardShouldPersistTaps="handled">
+            <Text kind="heading">{title}</Text>
+            {children}
+          </ScrollView>
+        </View>
+      </View>
+    </Modal>
+  );
+}
+
+export interface ConfirmProps {
+  isOpen: boolean;
+  onClose: () => void;
+  title: string;
+  text: string;
+  /** What is done, as a button. */
+  action: string;
+  /** What is done in its place. */
+  keep?: string;
+  isDangerous?: boolean;
+  run: () => unknown;
+}
+
+/** Asks before something that cannot be taken back; stays open with the reason where it fails. */
+export function ConfirmDialog({ isOpen, onClose, title, text, action, keep = t.cancel, isDangerous = true, run }: ConfirmProps) {
+  const { mutate, reset, isPending, error } = useMutation({ mutationFn: () => Promise.resolve(run()), networkMode: "always", onSuccess: onClose });
+  const close = () => {
+    reset();
+    onClose();
+  };
+  return (
+    <Dialog isOpen={isOpen} onClose={close} title={title}>
+      <Text>{text}</Text>
+      {error && <Problem error={error} />}
+      <Button title={isPending ? t.working : action} kind={isDangerous ? "danger" : "primary"} isDisabled={isPending} onPress={() => mutate()} />
+      <Button title={keep} onPress={close} />
+    </Dialog>
+  );
+}
+
+const styles = StyleSheet.create({
+  ground: { flex: 1, justifyContent: "center", paddingHorizontal: space.l },
+  box: { maxHeight: "100%", width: "100%", maxWidth: 480, alignSelf: "center", borderRadius: 16, borderWidth: 1, overflow: "hidden" },
+  content: { padding: space.l, gap: space.m },
+});

@@ -1,0 +1,64 @@
+import { APIError } from "@codex-remote/sdk";
+import type { ReactNode } from "react";
+import { StyleSheet, View } from "react-native";
+
+import { t } from "@/strings";
+import { Button } from "./button";
+import { Text } from "./text";
+import { space, useColors } from "./theme";
+
+/** Something to know, in the middle of an empty place. */
+export function Notice({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
+  return (
+    <View style={styles.notice}>
+      <Text kind="heading">{title}</Text>
+      {text && (
+        <Text tone="soft" style={styles.centered}>
+          {text}
+        </Text>
+      )}
+      {children}
+    </View>
+  );
+}
+
+/** What went wrong, and what can be done. Requests carry a number by which the gateway's log finds them. */
+export function Problem({ title, error, onRetry }: { title?: string; error: unknown; onRetry?: () => void }) {
+  const colors = useColors();
+  const message = error instanceof Error ? error.message : String(error);
+  const id = error instanceof APIError ? error.requestId : null;
+  return (
+    <View role="alert" style={[styles.problem, { backgroundColor: colors.badGround }]}>
+      {title && (
+        <Text kind="strong" tone="bad">
+          {title}
+        </Text>
+      )}
+      <Text>{message}</Text>
+      {id && (
+        <Text kind="small" tone="soft" selectable>
+          {t.problem.requestId(id)}
+        </Text>
+      )}
+      {onRetry && <Button title={t.retry} onPress={onRetry} />}
+    </View>
+  );
+}
+
+/** A line that stays in sight: something to be careful about. */
+export function Warning({ text }: { text: string }) {
+  const colors = useColors();
+  return (
+    <View role="status" style={[styles.problem, { backgroundColor: colors.warnGround }]}>
+      <Text kind="small" tone="warn">
+        {text}
+      </Text>
+    </View>
+  );
+}
+
+const styles = StyleSheet.create({
+  notice: { padding: space.xl, gap: space.m, alignItems: "center" },
+  centered: { textAlign: "center" },
+  problem: { padding: space.m, gap: space.s, borderRadius: 10 },
+});

@@ -80,6 +80,11 @@ chart-test: ## Test the Helm chart (needs Go; the first time builds Helm and the
 	cd charts/tests && go test -count=1 -parallel 16 ./...
 	charts/tests/lint
 
+.PHONY: test-kubernetes
+test-kubernetes: test-tools ## Test on a real Kubernetes API (needs Go; the first time builds kube-apiserver and etcd, some minutes)
+	scripts/install-kubernetes-tools
+	CODEX_REQUIRE_KUBERNETES=1 $(CARGO) test --locked -p codex-e2e --test kubernetes
+
 .PHONY: kind-up
 kind-up: ## A kind cluster with the chart in it (needs Docker, kind, helm and OPENAI_API_KEY); options with KIND_ARGS="--repository PATH"
 	scripts/kind-up $(KIND_ARGS)

@@ -1,12 +1,14 @@
 //! The user-level scenarios: what they start, what they speak and how they wait.
 //!
 //! [`Stack`] runs the real `codex-remote up` in a folder of its own; [`Api`] speaks HTTP as any client does; [`suite`] runs
-//! scenarios against one stack and stops it afterwards, whatever happens.
+//! scenarios against one stack and stops it afterwards, whatever happens. [`kubernetes`] starts a real Kubernetes API.
 
 mod api;
 pub mod collector;
 mod events;
+pub mod kubernetes;
 mod link;
+mod ready;
 mod record;
 mod redis;
 mod repository;

@@ -1,10 +1,9 @@
 //! Everything on this machine: the real `codex-remote up` in a folder of its own.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -13,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::api::Api;
+use crate::ready::ready_line;
 use crate::repository::demo_repository;
 use crate::tools::{bin_dir, kubectl_binary, root};
 use crate::wait::until;
@@ -268,27 +268,8 @@ impl Stack {
             .context("codex-remote is missing; run make build")?;
         let stdout = up.stdout.take().context("standard output is piped")?;
         self.running().up = Some(up);
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let read = BufReader::new(stdout).read_line(&mut line).map(|_| line);
-            // The receiver may have given up; then nobody wants the line.
-            let _ = sender.send(read);
-        });
-        let line = receiver
-            .recv_timeout(Duration::from_secs(120))
-            .map_err(|_| {
-                anyhow::anyhow!(
-                    "codex-remote up is not ready after two minutes:\n{}",
-                    self.logs()
-                )
-            })??;
-        let ready = serde_json::from_str(&line).with_context(|| {
-            format!(
-                "codex-remote up said {line:?} instead of being ready:\n{}",
-                self.logs()
-            )
-        })?;
+        let ready = ready_line(stdout, Duration::from_secs(120))
+            .with_context(|| format!("codex-remote up:\n{}", self.logs()))?;
         self.running().ready = ready;
         Ok(())
     }

@@ -24,13 +24,15 @@ FROM node:22-trixie-slim AS web
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 COPY sdk/package.json sdk/
+COPY view/package.json view/
 COPY web/package.json web/
 COPY e2e/browser/package.json e2e/browser/
-RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no-fund --workspace=sdk --workspace=web
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no-fund --workspace=sdk --workspace=view --workspace=web
 COPY sdk sdk
+COPY view view
 COPY web web
 COPY gateway/openapi.json gateway/openapi.json
-RUN npm run build --workspace=sdk && NEXT_TELEMETRY_DISABLED=1 npm run build --workspace=web
+RUN npm run build --workspace=sdk --workspace=view && NEXT_TELEMETRY_DISABLED=1 npm run build --workspace=web
 
 # glibc and the certificates of authorities, no shell, no package manager; user 65532. Static programs would need musl, whose allocator costs the gateway a
 # multiple in its busiest paths.

@@ -25,12 +25,12 @@ build: deps ## Build every program
 	$(CARGO) build --locked --workspace --bins
 
 # Where the web client is built from; what is made of it is left out.
-WEB_SOURCES := $(shell find sdk/src web/app web/src web/public web/scripts web/package.json web/tsconfig.json web/next.config.ts web/postcss.config.mjs -type f 2>/dev/null)
+WEB_SOURCES := $(shell find sdk/src view/src web/app web/src web/public web/scripts web/package.json web/tsconfig.json web/next.config.ts web/postcss.config.mjs -type f 2>/dev/null)
 
 .PHONY: web
 web: web/out/.built ## Build the web client
 web/out/.built: node_modules/.workspaces $(WEB_SOURCES)
-	npm run build -w sdk
+	npm run build -w sdk -w view
 	NEXT_TELEMETRY_DISABLED=1 npm run build -w web
 	@touch $@
 
@@ -119,10 +119,10 @@ lint: lint-js ## Formatting, clippy and ESLint with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-# The rules look at types, and those of the SDK are what was built of it.
+# The rules look at types, and those of the SDK and of what the clients share are what was built of them.
 .PHONY: lint-js
 lint-js: node_modules/.workspaces ## ESLint for the TypeScript parts
-	npm run build -w sdk
+	npm run build -w sdk -w view
 	npm run lint
 
 .PHONY: fmt

@@ -6,7 +6,7 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const web = new URL("..", import.meta.url).pathname;
-const SOURCES = ["app", "src", "public", "scripts", "next.config.ts", "package.json", "../sdk/dist", "../package-lock.json"];
+const SOURCES = ["app", "src", "public", "scripts", "next.config.ts", "package.json", "../sdk/dist", "../view/dist", "../package-lock.json"];
 
 export function buildId() {
   const hash = createHash("sha256");

@@ -1,6 +1,7 @@
 "use client";
 
-import { count } from "@/lib/format";
+import { count } from "@codex-remote/view";
+
 import { MOST_TASKS } from "@/lib/offline/shelf";
 import { useRepositories } from "@/lib/queries";
 import { BUFFER_SIZES, type Theme, changeSettings, useSettings } from "@/lib/settings";

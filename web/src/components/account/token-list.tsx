@@ -1,10 +1,10 @@
 "use client";
 
 import type { ApiToken } from "@codex-remote/sdk";
+import { ago, moment } from "@codex-remote/view";
 import type { ReactNode } from "react";
 
 import { useTokenActions, useTokens } from "@/lib/admin-queries";
-import { ago, moment } from "@/lib/format";
 import { t } from "@/strings";
 import { ConfirmDialog, useModal } from "../ui/modal";
 import { Problem } from "../ui/notice";

@@ -1,7 +1,7 @@
 import type { AuditEntry } from "@codex-remote/sdk";
+import { moment } from "@codex-remote/view";
 import Link from "next/link";
 
-import { moment } from "@/lib/format";
 import { t } from "@/strings";
 
 /** One line of the record; the words of an action that this client does not know are the gateway's. */

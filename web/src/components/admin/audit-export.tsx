@@ -1,12 +1,12 @@
 "use client";
 
 import type { AuditFilter } from "@codex-remote/sdk";
+import { count } from "@codex-remote/view";
 import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 
 import { client } from "@/lib/client";
 import { download } from "@/lib/download";
-import { count } from "@/lib/format";
 import { t } from "@/strings";
 import { Problem } from "../ui/notice";
 

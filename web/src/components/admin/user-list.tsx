@@ -1,10 +1,10 @@
 "use client";
 
 import type { User } from "@codex-remote/sdk";
+import { ago, count, moment } from "@codex-remote/view";
 import { useDeferredValue, useState } from "react";
 
 import { flatUsers, useMe, useUsers } from "@/lib/admin-queries";
-import { ago, count, moment } from "@/lib/format";
 import { t } from "@/strings";
 import { More } from "../ui/more";
 import { useModal } from "../ui/modal";

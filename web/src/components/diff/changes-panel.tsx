@@ -1,10 +1,9 @@
 "use client";
 
+import { type PatchFile, applyCommand, count, parsePatch } from "@codex-remote/view";
 import { useMemo } from "react";
 
 import { download } from "@/lib/download";
-import { count } from "@/lib/format";
-import { type PatchFile, applyCommand, parsePatch } from "@/lib/patch";
 import { usePatch } from "@/lib/queries";
 import { t } from "@/strings";
 import { CopyButton } from "../ui/copy-button";

@@ -1,10 +1,9 @@
 "use client";
 
+import { type Change, type PatchFile, type PatchHunk, count } from "@codex-remote/view";
 import clsx from "clsx";
 import { useState } from "react";
 
-import { count } from "@/lib/format";
-import type { Change, PatchFile, PatchHunk } from "@/lib/patch";
 import { t } from "@/strings";
 import { Counts } from "./changes-panel";
 import { type Highlighted, useHighlight } from "./use-highlight";

@@ -1,7 +1,7 @@
+import type { Change, PatchHunk } from "@codex-remote/view";
 import { common, createLowlight } from "lowlight";
 import type { ReactNode } from "react";
 
-import type { Change, PatchHunk } from "@/lib/patch";
 import type { Highlighted } from "./use-highlight";
 
 const lowlight = createLowlight(common);

@@ -1,8 +1,8 @@
 "use client";
 
+import type { PatchHunk } from "@codex-remote/view";
 import { type ReactNode, useEffect, useState } from "react";
 
-import type { PatchHunk } from "@/lib/patch";
 
 /** A line with colours. */
 export type Highlighted = ReactNode;

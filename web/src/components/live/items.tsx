@@ -1,17 +1,12 @@
 "use client";
 
 import type { CodexItem } from "@codex-remote/sdk";
+import { plainCommand } from "@codex-remote/view";
 import clsx from "clsx";
 
-import { plainCommand } from "@/lib/live/terminal";
 import { t } from "@/strings";
 import { Markdown } from "../ui/markdown";
 import { OutputLines } from "./output-lines";
-
-/** What kind of item it is; later releases of Codex may have kinds that are not known here. */
-export function itemName(item: CodexItem): string {
-  return (t.log.items as Record<string, string>)[item.type] ?? t.log.items.other;
-}
 
 export function Item({ item }: { item: CodexItem }) {
   switch (item.type) {

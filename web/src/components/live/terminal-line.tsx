@@ -1,7 +1,7 @@
+import type { Line, LineKind } from "@codex-remote/view";
 import clsx from "clsx";
 import { type Ref, memo } from "react";
 
-import type { Line, LineKind } from "@/lib/live/terminal";
 import { t } from "@/strings";
 import { AnsiLine } from "./ansi-line";
 

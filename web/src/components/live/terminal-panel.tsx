@@ -1,12 +1,9 @@
 "use client";
 
+import { type Line, type LiveView, Search, count } from "@codex-remote/view";
 import { type Virtualizer, useVirtualizer } from "@tanstack/react-virtual";
 import { type CSSProperties, useCallback, useEffect, useMemo, useRef, useState } from "react";
 
-import { count } from "@/lib/format";
-import type { LiveView } from "@/lib/live/live-task";
-import { Search } from "@/lib/live/search";
-import type { Line } from "@/lib/live/terminal";
 import { useFollow } from "@/lib/live/use-follow";
 import { changeSettings, useSettings } from "@/lib/settings";
 import { useShortcuts } from "@/lib/shortcuts";

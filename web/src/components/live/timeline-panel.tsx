@@ -1,13 +1,10 @@
 "use client";
 
 import { type TaskState, isFinal } from "@codex-remote/sdk";
+import { type LiveView, count, findRows, isProblem } from "@codex-remote/view";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useMemo, useRef, useState } from "react";
 
-import { count } from "@/lib/format";
-import type { LiveView } from "@/lib/live/live-task";
-import { findRows } from "@/lib/live/row-text";
-import { isProblem } from "@/lib/live/rows";
 import { useFollow } from "@/lib/live/use-follow";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useHash } from "@/lib/use-hash";

@@ -1,14 +1,12 @@
 "use client";
 
+import { type Row, clockTime, count, isProblem, itemName, plainMessage, textOf } from "@codex-remote/view";
 import clsx from "clsx";
 import { type ReactNode, memo } from "react";
 
-import { clockTime, count } from "@/lib/format";
-import { textOf } from "@/lib/live/row-text";
-import { type Row, isProblem, plainMessage } from "@/lib/live/rows";
 import { t } from "@/strings";
 import { CopyButton } from "../ui/copy-button";
-import { Item, itemName } from "./items";
+import { Item } from "./items";
 import { OutputLines } from "./output-lines";
 
 /** One row; drawn again only when the row is another one. */

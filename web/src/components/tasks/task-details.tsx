@@ -1,8 +1,8 @@
 "use client";
 
 import type { Task } from "@codex-remote/sdk";
+import { duration, moment } from "@codex-remote/view";
 
-import { duration, moment } from "@/lib/format";
 import { t } from "@/strings";
 import { CopyButton } from "../ui/copy-button";
 

@@ -1,12 +1,10 @@
 "use client";
 
 import { type Task, type TaskState, isFinal } from "@codex-remote/sdk";
+import { type LiveView, count, duration, firstLine, plainMessage, short } from "@codex-remote/view";
 import { useRouter } from "next/navigation";
 
 import { writeDraft } from "@/lib/draft";
-import { count, duration, firstLine, short } from "@/lib/format";
-import type { LiveView } from "@/lib/live/live-task";
-import { plainMessage } from "@/lib/live/rows";
 import { useNow } from "@/lib/use-now";
 import { t } from "@/strings";
 import { ConnectionChip } from "../live/connection-chip";

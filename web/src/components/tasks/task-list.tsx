@@ -1,11 +1,11 @@
 "use client";
 
 import type { Task, TaskState } from "@codex-remote/sdk";
+import { ago, count, firstLine, moment } from "@codex-remote/view";
 import Link from "next/link";
 import { useSearchParams } from "next/navigation";
 import { useDeferredValue, useRef, useState } from "react";
 
-import { ago, count, firstLine, moment } from "@/lib/format";
 import { type Filter, flat, useTasks } from "@/lib/queries";
 import { EVERY_TASK } from "@/lib/notices/announce";
 import { useLooking } from "@/lib/notices/use-notices";

@@ -1,13 +1,12 @@
 "use client";
 
 import { NotFoundError, type Task, isFinal } from "@codex-remote/sdk";
+import { type LiveView, firstLine } from "@codex-remote/view";
 import { Tabs } from "@base-ui/react/tabs";
 import Link from "next/link";
 import { useSearchParams } from "next/navigation";
 import { useEffect } from "react";
 
-import { firstLine } from "@/lib/format";
-import type { LiveView } from "@/lib/live/live-task";
 import { useLiveTask } from "@/lib/live/use-live-task";
 import { useTask } from "@/lib/queries";
 import { announce } from "@/lib/notices/announce";

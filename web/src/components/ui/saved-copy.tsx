@@ -1,4 +1,5 @@
-import { ago, moment } from "@/lib/format";
+import { ago, moment } from "@codex-remote/view";
+
 import { t } from "@/strings";
 
 /** Says that what is shown is not what the gateway would say now. */

@@ -1,7 +1,6 @@
-import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { Follow } from "@codex-remote/view";
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useState } from "react";
 
-/** This close to the end counts as the end, in pixels. */
-const NEAR = 48;
 const SCROLL = { passive: true, capture: true };
 
 /**
@@ -10,13 +9,15 @@ const SCROLL = { passive: true, capture: true };
  */
 export function useFollow(element: RefObject<HTMLElement | null>, version: unknown, begin = true) {
   const [isFollowing, setFollowing] = useState(begin);
-  const wanted = useRef(begin);
-  const top = useRef(0);
+  const [state] = useState(() => new Follow(begin));
 
-  const follow = useCallback((on: boolean) => {
-    wanted.current = on;
-    setFollowing(on);
-  }, []);
+  const follow = useCallback(
+    (on: boolean) => {
+      state.isFollowing = on;
+      setFollowing(on);
+    },
+    [state],
+  );
 
   const toEnd = useCallback(() => {
     const { current } = element;
@@ -24,22 +25,15 @@ export function useFollow(element: RefObject<HTMLElement | null>, version: unkno
   }, [element]);
 
   useLayoutEffect(() => {
-    if (wanted.current) toEnd();
-  }, [version, isFollowing, toEnd]);
+    if (state.isFollowing) toEnd();
+  }, [state, version, isFollowing, toEnd]);
 
   useEffect(() => {
     const { current } = element;
     if (!current) return;
-    const onScroll = () => {
-      const isUp = current.scrollTop < top.current - 1;
-      const isAtEnd = current.scrollHeight - current.scrollTop - current.clientHeight < NEAR;
-      top.current = current.scrollTop;
-      if (isAtEnd) follow(true);
-      // What is added moves the end away, and what is measured anew may move it back; only the reader moves up.
-      else if (isUp) follow(false);
-    };
+    const onScroll = () => setFollowing(state.moved({ top: current.scrollTop, height: current.scrollHeight, visible: current.clientHeight }));
     // Rows that turn out to be taller than they were taken for.
-    const grown = new ResizeObserver(() => wanted.current && toEnd());
+    const grown = new ResizeObserver(() => state.isFollowing && toEnd());
     // Before the list draws other rows: after that, asking where the element stands would have the browser lay it out at once.
     current.addEventListener("scroll", onScroll, SCROLL);
     for (const child of [current, ...current.children]) grown.observe(child);
@@ -47,7 +41,7 @@ export function useFollow(element: RefObject<HTMLElement | null>, version: unkno
       current.removeEventListener("scroll", onScroll, SCROLL);
       grown.disconnect();
     };
-  }, [element, follow, toEnd]);
+  }, [element, state, toEnd]);
 
   return { isFollowing, follow };
 }

@@ -1,11 +1,12 @@
+import { LiveTask, type LiveView } from "@codex-remote/view";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState, useSyncExternalStore } from "react";
 
 import { client } from "../client";
 import { shelf } from "../offline/use-shelf";
+import { connectedAgain } from "../offline/version";
 import { keys } from "../queries";
 import { readSettings } from "../settings";
-import { LiveTask, type LiveView } from "./live-task";
 
 const nothing = () => () => {};
 
@@ -14,7 +15,7 @@ export function useLiveTask(id: string): LiveView | null {
   const queries = useQueryClient();
   const [live, setLive] = useState<LiveTask | null>(null);
   useEffect(() => {
-    const task = new LiveTask(client(), id, readSettings().bufferLines, shelf());
+    const task = new LiveTask(client(), id, { bufferLines: readSettings().bufferLines, keeper: shelf(), onReconnected: connectedAgain });
     setLive(task);
     // The last moment that a page is sure to see.
     const keep = () => document.visibilityState === "hidden" && task.keep();

@@ -1,7 +1,7 @@
 import { type Task, isFinal } from "@codex-remote/sdk";
+import { duration, firstLine } from "@codex-remote/view";
 
 import { t } from "@/strings";
-import { duration, firstLine } from "../format";
 import { readSettings } from "../settings";
 import { unwatch } from "./watched";
 

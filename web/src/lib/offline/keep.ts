@@ -14,7 +14,7 @@ const unfiltered = JSON.stringify(keys.list({ status: "", q: "" }));
 /** Puts what was seen last where the pages look for it. It counts as old, so they ask for it anew all the same. */
 export async function restore(queries: QueryClient, shelf: Shelf): Promise<void> {
   const put = async (name: string, key: QueryKey) => {
-    const saved = await shelf.read(name);
+    const saved = await shelf.find(name);
     if (saved && queries.getQueryData(key) === undefined) queries.setQueryData(key, saved.value, { updatedAt: saved.at });
   };
   const tasks = (await shelf.tasks()).flatMap((id) => [put(`task:${id}`, keys.task(id)), put(`patch:${id}`, keys.patch(id))]);

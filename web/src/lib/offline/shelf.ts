@@ -1,13 +1,9 @@
+import type { LogKeeper, Saved, SavedLog } from "@codex-remote/view";
 import { type UseStore, clear, createStore, del, get, set } from "idb-keyval";
 
 /** What stands on the shelf, with whom it belongs to and when it was put there. */
 interface Entry<T> {
   owner: string;
-  at: number;
-  value: T;
-}
-
-export interface Saved<T> {
   at: number;
   value: T;
 }
@@ -26,7 +22,7 @@ const store = () => (opened ??= createStore("codex-remote", "offline"));
  * What one user saw last, for reading without a network. Nothing here may break the page: a browser that has no room or no database keeps
  * nothing. Everything carries the user's name, so what another one left is never read, even where it could not be removed.
  */
-export class Shelf {
+export class Shelf implements LogKeeper {
   readonly owner: string;
   #isOpen = true;
   /** The last change of the list of tasks; the next one waits for it. */
@@ -41,7 +37,7 @@ export class Shelf {
     this.#isOpen = false;
   }
 
-  async read<T>(key: string): Promise<Saved<T> | null> {
+  async find<T>(key: string): Promise<Saved<T> | null> {
     try {
       const entry = await get<Entry<T>>(key, store());
       return entry?.owner === this.owner && this.#isOpen ? { at: entry.at, value: entry.value } : null;
@@ -60,13 +56,22 @@ export class Shelf {
 
   /** The ids of the tasks that are kept, the last one that was opened first. */
   async tasks(): Promise<string[]> {
-    return (await this.read<string[]>("tasks"))?.value ?? [];
+    return (await this.find<string[]>("tasks"))?.value ?? [];
   }
 
   /** Keeps a part of a task; past the limit, the task that was not opened for the longest time goes. */
   async writeTask(id: string, part: Part, value: unknown): Promise<void> {
     await this.write(`${part}:${id}`, value);
     await this.#change((known) => [id, ...known.filter((other) => other !== id)]);
+  }
+
+  /** The end of the log of a task. */
+  read(id: string): Promise<Saved<SavedLog> | null> {
+    return this.find(`log:${id}`);
+  }
+
+  async keep(id: string, log: SavedLog): Promise<void> {
+    await this.writeTask(id, "log", log);
   }
 
   async forgetTask(id: string): Promise<void> {

@@ -1,8 +1,7 @@
-// @vitest-environment node
 import { expect, test } from "vitest";
 
-import type { Row } from "../src/lib/live/rows";
-import { sizeOfLine, sizeOfRow, tail } from "../src/lib/offline/saved-log";
+import type { Row } from "../src/rows.js";
+import { sizeOfLine, sizeOfRow, tail } from "../src/saved-log.js";
 
 const line = (text: string) => ({ text, kind: "out" as const });
 

@@ -1,4 +1,4 @@
-import type { Line } from "./terminal";
+import type { Line } from "./terminal.js";
 
 /** Finds a text in lines that are added at the end: what has been looked at is not looked at again. */
 export class Search {

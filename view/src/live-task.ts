@@ -1,12 +1,13 @@
 import { type CodexClient, CodexError, type ConnectionState, type DoneEvent, type StatusEvent, type TaskEvent } from "@codex-remote/sdk";
 
-import { type SavedLog, sizeOfLine, sizeOfRow, tail } from "../offline/saved-log";
-import type { Shelf } from "../offline/shelf";
-import { connectedAgain } from "../offline/version";
-import { Timeline } from "./rows";
-import { Terminal } from "./terminal";
+import { Timeline } from "./rows.js";
+import { type LogKeeper, type SavedLog, sizeOfLine, sizeOfRow, tail } from "./saved-log.js";
+import { Terminal } from "./terminal.js";
 
-export type Connection = ConnectionState | { state: "ended" } | { state: "failed"; error: CodexError };
+/** Why nobody is connected although the task goes on: nobody looks, or there is no network to connect over. */
+export type PauseReason = "hidden" | "offline";
+
+export type Connection = ConnectionState | { state: "paused"; reason: PauseReason } | { state: "ended" } | { state: "failed"; error: CodexError };
 
 /** What is drawn. A new object each time something has changed; the rows and lines in it are shared. */
 export interface LiveView {
@@ -20,6 +21,15 @@ export interface LiveView {
   savedAt: number | null;
 }
 
+export interface LiveTaskOptions {
+  /** How many lines of output are kept in memory. */
+  bufferLines: number;
+  /** Where the end of the log is kept for reading without a network; nowhere when not given. */
+  keeper?: LogKeeper | null;
+  /** Called when the gateway is there again after it was away: it may have been exchanged. */
+  onReconnected?: () => void;
+}
+
 /** Events come in bursts; drawing more often than this helps nobody. In milliseconds. */
 const FRAME = 50;
 
@@ -27,20 +37,22 @@ const FRAME = 50;
 export class LiveTask {
   #view: LiveView;
   readonly #listeners = new Set<() => void>();
-  readonly #stop = new AbortController();
+  readonly #client: Pick<CodexClient, "batches">;
   readonly #id: string;
-  readonly #bufferLines: number;
-  readonly #shelf: Shelf | null;
+  readonly #options: LiveTaskOptions;
+  #stop = new AbortController();
+  /** The number of the last event that is in the view, which the next connection goes on after. */
+  #last = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** The version of the view that was kept last. */
   #kept = 0;
 
-  constructor(client: CodexClient, id: string, bufferLines: number, shelf: Shelf | null) {
+  constructor(client: Pick<CodexClient, "batches">, id: string, options: LiveTaskOptions) {
+    this.#client = client;
     this.#id = id;
-    this.#bufferLines = bufferLines;
-    this.#shelf = shelf;
+    this.#options = options;
     this.#view = { ...this.#nothing(), version: 0, connection: { state: "connecting" }, savedAt: null };
-    void this.#follow(client, id);
+    void this.#follow();
   }
 
   view = (): LiveView => this.#view;
@@ -58,25 +70,52 @@ export class LiveTask {
     if (this.#timer) clearTimeout(this.#timer);
   }
 
+  /** Gives the connection up until `resume`. A task that has ended stays as it is. */
+  pause(reason: PauseReason): void {
+    const { state } = this.#view.connection;
+    if (state === "ended" || state === "failed") return;
+    this.keep();
+    this.#stop.abort();
+    this.#change({ connection: { state: "paused", reason } });
+    if (reason === "offline" && this.#view.savedAt === null) void this.#showSaved();
+  }
+
+  /** Goes on after the last event that has come, when it was paused. */
+  resume(): void {
+    if (this.#view.connection.state === "paused") this.#begin();
+  }
+
+  /** Tries once more what could not go on. */
+  retry(): void {
+    if (this.#view.connection.state === "failed") this.#begin();
+  }
+
   /** Keeps the end of the log for reading without a network. */
   keep(): void {
     const { version, timeline, terminal, status, done, savedAt } = this.#view;
-    if (!this.#shelf || savedAt !== null || version === this.#kept || (!status && !done)) return;
+    const { keeper } = this.#options;
+    if (!keeper || savedAt !== null || version === this.#kept || (!status && !done)) return;
     this.#kept = version;
     const lines = tail(terminal.lines, sizeOfLine);
     const dropped = terminal.dropped + terminal.lines.length - lines.length;
     const log: SavedLog = { rows: tail(timeline.rows, sizeOfRow), usage: timeline.usage, lines, dropped, status, done };
-    void this.#shelf.writeTask(this.#id, "log", log);
+    void keeper.keep(this.#id, log);
+  }
+
+  #begin(): void {
+    this.#stop = new AbortController();
+    this.#change({ connection: { state: "connecting" } });
+    void this.#follow();
   }
 
   /** What is there before anything has come. */
   #nothing() {
-    return { status: null, done: null, timeline: new Timeline(), terminal: new Terminal(this.#bufferLines) };
+    return { status: null, done: null, timeline: new Timeline(), terminal: new Terminal(this.#options.bufferLines) };
   }
 
   /** Shows what was kept, until the gateway has something to say. */
   async #showSaved(): Promise<void> {
-    const saved = await this.#shelf?.read<SavedLog>(`log:${this.#id}`);
+    const saved = await this.#options.keeper?.read(this.#id);
     if (!saved || this.#view.status || this.#view.done) return;
     const { rows, usage, lines, dropped, status, done } = saved.value;
     const kept = this.#nothing();
@@ -85,16 +124,21 @@ export class LiveTask {
     this.#change({ ...kept, status, done, savedAt: saved.at });
   }
 
-  async #follow(client: CodexClient, id: string): Promise<void> {
+  async #follow(): Promise<void> {
     const { signal } = this.#stop;
+    const onConnection = (connection: ConnectionState) => {
+      if (signal.aborted) return;
+      const before = this.#view.connection.state;
+      this.#change({ connection });
+      if (connection.state === "live" && before === "waiting") this.#options.onReconnected?.();
+      if (connection.state === "waiting" && this.#view.savedAt === null) void this.#showSaved();
+    };
     try {
-      const onConnection = (connection: ConnectionState) => {
-        const before = this.#view.connection.state;
-        this.#change({ connection });
-        if (connection.state === "live" && before === "waiting") connectedAgain();
-        if (connection.state === "waiting" && this.#view.savedAt === null) void this.#showSaved();
-      };
-      for await (const events of client.batches(id, { signal, pace: "ui", onConnection })) this.#add(events);
+      for await (const events of this.#client.batches(this.#id, { signal, pace: "ui", after: this.#last, onConnection })) {
+        // What was under way when the connection was given up comes again with the next one.
+        if (signal.aborted) return;
+        this.#add(events);
+      }
       this.#change({ connection: { state: "ended" } });
       this.keep();
     } catch (error) {
@@ -105,7 +149,7 @@ export class LiveTask {
   }
 
   #add(events: TaskEvent[]): void {
-    // The stream begins at the beginning, so what was kept comes again.
+    // Nothing had come before a copy was shown, so the stream began at the beginning, and what was kept comes again.
     if (this.#view.savedAt !== null) this.#view = { ...this.#view, ...this.#nothing(), savedAt: null };
     const { timeline, terminal } = this.#view;
     const change: Partial<LiveView> = {};
@@ -113,6 +157,7 @@ export class LiveTask {
       if (event.type === "status") change.status = event.data;
       else if (event.type === "done") change.done = event.data;
       else {
+        this.#last = event.id;
         timeline.add(event);
         terminal.add(event);
       }

@@ -1,7 +1,7 @@
 import type { DoneEvent, StatusEvent, Usage } from "@codex-remote/sdk";
 
-import type { Row } from "../live/rows";
-import type { Line } from "../live/terminal";
+import type { Row } from "./rows.js";
+import type { Line } from "./terminal.js";
 
 /** The end of a log, as it was last seen. */
 export interface SavedLog {
@@ -12,6 +12,18 @@ export interface SavedLog {
   usage: Usage | null;
   status: StatusEvent["data"] | null;
   done: DoneEvent["data"] | null;
+}
+
+/** Something that was kept, and when: Unix time in milliseconds. */
+export interface Saved<T> {
+  at: number;
+  value: T;
+}
+
+/** Keeps logs between starts. It fails silently: a device without room keeps nothing, and the task is watched all the same. */
+export interface LogKeeper {
+  read(id: string): Promise<Saved<SavedLog> | null>;
+  keep(id: string, log: SavedLog): Promise<void>;
 }
 
 /** How much of the end is kept: entries, and characters in them. */

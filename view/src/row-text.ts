@@ -1,7 +1,7 @@
 import type { CodexItem } from "@codex-remote/sdk";
 
-import type { Row } from "./rows";
-import { plainCommand } from "./terminal";
+import type { Row } from "./rows.js";
+import { plainCommand } from "./terminal.js";
 
 /** What a row says, for the clipboard and for searches. */
 export function textOf(row: Row): string {

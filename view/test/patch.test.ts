@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +5,7 @@ import { join } from "node:path";
 
 import { afterAll, expect, test } from "vitest";
 
-import { applyCommand, parsePatch } from "../src/lib/patch";
+import { applyCommand, parsePatch } from "../src/patch.js";
 
 const dir = mkdtempSync(join(tmpdir(), "codex-web-"));
 afterAll(() => rmSync(dir, { recursive: true }));

@@ -1,11 +1,10 @@
-// @vitest-environment node
 import type { CodexEvent, TaskEvent } from "@codex-remote/sdk";
 import { describe, expect, test } from "vitest";
 
-import { findRows, textOf } from "../src/lib/live/row-text";
-import { Timeline, isProblem, plainMessage } from "../src/lib/live/rows";
-import { Search } from "../src/lib/live/search";
-import { Terminal, plainCommand } from "../src/lib/live/terminal";
+import { findRows, textOf } from "../src/row-text.js";
+import { Timeline, isProblem, plainMessage } from "../src/rows.js";
+import { Search } from "../src/search.js";
+import { Terminal, plainCommand } from "../src/terminal.js";
 
 let next = 1;
 const item = (data: CodexEvent): TaskEvent => ({ type: "item", id: next++, data: { ts: "2026-01-01T00:00:00Z", ...data } });

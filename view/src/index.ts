@@ -1,0 +1,11 @@
+export { type Span, marked, spans } from "./ansi.js";
+export { Follow, type Place } from "./follow.js";
+export { ago, clockTime, count, duration, firstLine, moment, short, size } from "./format.js";
+export { type Connection, LiveTask, type LiveTaskOptions, type LiveView, type PauseReason } from "./live-task.js";
+export { type Change, type FileKind, type PatchFile, type PatchHunk, applyCommand, parsePatch } from "./patch.js";
+export { findRows, textOf } from "./row-text.js";
+export { type Row, Timeline, isProblem, plainMessage } from "./rows.js";
+export { type LogKeeper, type Saved, type SavedLog } from "./saved-log.js";
+export { Search } from "./search.js";
+export { type Line, type LineKind, Terminal, plainCommand } from "./terminal.js";
+export { itemName, words } from "./words.js";

@@ -5,7 +5,7 @@ export { type Connection, LiveTask, type LiveTaskOptions, type LiveView, type Pa
 export { type Change, type FileKind, type PatchFile, type PatchHunk, applyCommand, parsePatch } from "./patch.js";
 export { findRows, textOf } from "./row-text.js";
 export { type Row, Timeline, isProblem, plainMessage } from "./rows.js";
-export { type LogKeeper, type Saved, type SavedLog } from "./saved-log.js";
+export { type LogKeeper, type Saved, type SavedLog, merged } from "./saved-log.js";
 export { Search } from "./search.js";
 export { type Line, type LineKind, Terminal, plainCommand } from "./terminal.js";
 export { itemName, words } from "./words.js";

@@ -20,10 +20,21 @@ export interface Saved<T> {
   value: T;
 }
 
-/** Keeps logs between starts. It fails silently: a device without room keeps nothing, and the task is watched all the same. */
+/** Keeps logs between starts, each as `merged` has it. It fails silently: a device without room keeps nothing, and the task is watched all the same. */
 export interface LogKeeper {
   read(id: string): Promise<Saved<SavedLog> | null>;
   keep(id: string, log: SavedLog): Promise<void>;
+}
+
+/**
+ * What to keep of a log that was read again. Who leaves early has read less than what is kept from before: then only the state is news. A
+ * log is always read from its beginning, so the one with more lines goes further, and nothing comes after its end.
+ */
+export function merged(kept: SavedLog | null, fresh: SavedLog): SavedLog {
+  if (!kept || fresh.done) return fresh;
+  const reach = ({ lines, dropped }: SavedLog) => lines.length + dropped;
+  if (!kept.done && reach(fresh) >= reach(kept)) return fresh;
+  return { ...kept, status: fresh.status ?? kept.status };
 }
 
 /** How much of the end is kept: entries, and characters in them. */

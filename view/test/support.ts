@@ -1,7 +1,7 @@
 import type { CodexEvent, ConnectionState, StreamOptions, TaskEvent } from "@codex-remote/sdk";
 import { AbortError } from "@codex-remote/sdk";
 
-import type { LogKeeper, Saved, SavedLog } from "../src/index.js";
+import { type LogKeeper, type Saved, type SavedLog, merged } from "../src/index.js";
 
 const ts = "2026-01-01T00:00:00Z";
 
@@ -60,7 +60,7 @@ export class MemoryKeeper implements LogKeeper {
     return this.kept.get(id) ?? null;
   }
 
-  async keep(id: string, value: SavedLog): Promise<void> {
-    this.kept.set(id, { at: 1, value });
+  async keep(id: string, log: SavedLog): Promise<void> {
+    this.kept.set(id, { at: 1, value: merged(this.kept.get(id)?.value ?? null, log) });
   }
 }

@@ -1,5 +1,5 @@
-import type { LogKeeper, Saved, SavedLog } from "@codex-remote/view";
-import { type UseStore, clear, createStore, del, get, set } from "idb-keyval";
+import { type LogKeeper, type Saved, type SavedLog, merged } from "@codex-remote/view";
+import { type UseStore, clear, createStore, del, get, set, update } from "idb-keyval";
 
 /** What stands on the shelf, with whom it belongs to and when it was put there. */
 interface Entry<T> {
@@ -62,7 +62,7 @@ export class Shelf implements LogKeeper {
   /** Keeps a part of a task; past the limit, the task that was not opened for the longest time goes. */
   async writeTask(id: string, part: Part, value: unknown): Promise<void> {
     await this.write(`${part}:${id}`, value);
-    await this.#change((known) => [id, ...known.filter((other) => other !== id)]);
+    await this.#touch(id);
   }
 
   /** The end of the log of a task. */
@@ -71,12 +71,25 @@ export class Shelf implements LogKeeper {
   }
 
   async keep(id: string, log: SavedLog): Promise<void> {
-    await this.writeTask(id, "log", log);
+    if (!this.#isOpen) return;
+    const key = `log:${id}`;
+    const change = (kept?: Entry<SavedLog>): Entry<SavedLog> => {
+      const own = kept?.owner === this.owner ? kept.value : null;
+      return { owner: this.owner, at: Date.now(), value: merged(own, log) };
+    };
+    // In one transaction, so that two pages of the same task do not take each other's copy for the one from before.
+    await update(key, change, store()).catch(() => {});
+    if (!this.#isOpen) await del(key, store()).catch(() => {});
+    await this.#touch(id);
   }
 
   async forgetTask(id: string): Promise<void> {
     await this.#change((known) => known.filter((other) => other !== id));
     await remove([id]);
+  }
+
+  #touch(id: string): Promise<void> {
+    return this.#change((known) => [id, ...known.filter((other) => other !== id)]);
   }
 
   #change(change: (known: string[]) => string[]): Promise<void> {

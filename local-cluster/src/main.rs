@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use codex_local_cluster::{node, serve, signals};
+use codex_local_cluster::{join, node, serve, signals};
 use serde_json::json;
 
 #[derive(Parser)]
@@ -23,6 +23,12 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Run Pods for the API server of another cluster.
+    Node {
+        /// The settings, as JSON.
+        #[arg(long)]
+        config: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -31,8 +37,11 @@ fn main() -> ExitCode {
     if arguments.nth(1).as_deref() == Some("shim") {
         return node::shim::main(arguments);
     }
-    let Command::Serve { config } = Args::parse().command;
-    match serve_until_told(&config) {
+    let result = match Args::parse().command {
+        Command::Serve { config } => serve_until_told(&config),
+        Command::Node { config } => join_until_told(&config),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("codex-local-cluster: {error:#}");
@@ -46,10 +55,24 @@ async fn serve_until_told(config: &std::path::Path) -> anyhow::Result<()> {
     signals::init_logging();
     let shutdown = signals::shutdown()?;
     serve::run(serve::ServeConfig::read(config)?, shutdown, |running| {
-        let ready =
-            json!({"ready": true, "server": running.url(), "kubeconfig": running.kubeconfig()});
-        // Whoever started us may have closed the pipe; that is no reason to stop.
-        let _ = writeln!(std::io::stdout(), "{ready}");
+        announce(
+            &json!({"ready": true, "server": running.url(), "kubeconfig": running.kubeconfig()}),
+        );
     })
     .await
+}
+
+#[tokio::main]
+async fn join_until_told(config: &std::path::Path) -> anyhow::Result<()> {
+    signals::init_logging();
+    let shutdown = signals::shutdown()?;
+    join::run(join::JoinConfig::read(config)?, shutdown, |endpoint| {
+        announce(&json!({"ready": true, "url": format!("https://{endpoint}")}));
+    })
+    .await
+}
+
+fn announce(ready: &serde_json::Value) {
+    // Whoever started us may have closed the pipe; that is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{ready}");
 }

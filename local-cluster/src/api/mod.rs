@@ -7,7 +7,7 @@ mod convert;
 mod discovery;
 mod dispatch;
 mod error;
-mod files;
+pub(crate) mod files;
 mod kubeconfig;
 mod negotiate;
 mod object;

@@ -8,10 +8,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -28,12 +24,11 @@ use super::store::{Store, StoreConfig, StoreError};
 use super::tls::Pki;
 use super::write::{Part, Target};
 use super::{Api, dispatch, kubeconfig};
+use crate::https;
 use crate::schema::SchemaRegistry;
 
 /// Namespaces of every cluster.
 const NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
-/// A client that does not finish its handshake by then is cut off.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Open requests have this long to end at a stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -124,7 +119,12 @@ impl ApiServer {
             .fallback(dispatch::handle)
             .with_state(Arc::clone(&api));
         let acceptor = TlsAcceptor::from(pki.server);
-        tasks.spawn(serve(listener, acceptor, router, stop.clone()));
+        let ended = https::serve(listener, acceptor, router, stop.clone(), DRAIN);
+        tasks.spawn(async move {
+            if !ended.await {
+                tracing::warn!("some requests did not end in time");
+            }
+        });
         tasks.close();
         Ok(Running {
             api,
@@ -266,52 +266,4 @@ async fn bootstrap(api: &Api) -> Result<(), ApiError> {
         }
     }
     Ok(())
-}
-
-/// Accepts connections until `stop`, then lets those that are open finish.
-async fn serve(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    router: Router,
-    stop: CancellationToken,
-) {
-    let graceful = GracefulShutdown::new();
-    let connections = TaskTracker::new();
-    loop {
-        let stream = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, mostly: others must close before we can go on.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        let _ = stream.set_nodelay(true);
-        let acceptor = acceptor.clone();
-        let service = TowerToHyperService::new(router.clone());
-        let watcher = graceful.watcher();
-        connections.spawn(async move {
-            let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
-            let Ok(Ok(tls)) = handshake.await else {
-                return;
-            };
-            let builder = auto::Builder::new(TokioExecutor::new());
-            let connection = builder
-                .serve_connection_with_upgrades(TokioIo::new(tls), service)
-                .into_owned();
-            // A client that goes away is no error of ours.
-            let _ = watcher.watch(connection).await;
-        });
-    }
-    connections.close();
-    if tokio::time::timeout(DRAIN, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some requests did not end in time");
-    }
 }

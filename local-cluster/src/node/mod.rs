@@ -11,8 +11,11 @@
 //! | [`shim`] | the processes that own Pods, so that these outlive the node |
 //! | [`sandbox`] | namespaces, file system, system call filter and limits of a container |
 //! | [`logs`] | reading and following what containers wrote |
+//! | [`kubelet`] | serving them to an API server that is another process |
+//! | [`binder`] | a scheduler for clusters that have none |
 //! | [`preflight`](mod@preflight) | whether this machine can do all that |
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,8 +23,10 @@ use kube::Client;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+pub mod binder;
 pub mod config;
 pub mod index;
+pub mod kubelet;
 pub mod logs;
 pub mod plan;
 pub mod preflight;
@@ -42,6 +47,7 @@ use self::runtime::{Runtime, RuntimeError};
 pub struct Node {
     runtime: Runtime,
     index: PodIndex,
+    endpoint: Option<SocketAddr>,
 }
 
 /// The node cannot start, or cannot go on.
@@ -74,7 +80,11 @@ impl Node {
         for (_, pod) in PodDir::all(runtime.root()) {
             index.insert(&pod);
         }
-        Ok(Self { runtime, index })
+        Ok(Self {
+            runtime,
+            index,
+            endpoint: None,
+        })
     }
 
     /// The endpoint that the API server asks for logs: `/containerLogs/{namespace}/{pod}/{container}`, `/pods`, `/healthz`.
@@ -83,6 +93,18 @@ impl Node {
             index: self.index.clone(),
             root: self.runtime.root().to_owned(),
         })
+    }
+
+    /// The name of the Node object.
+    pub fn name(&self) -> &str {
+        &self.runtime.config().node_name
+    }
+
+    /// Tells the API server where it finds the node's endpoint, for one that is in another process.
+    #[must_use]
+    pub fn reached_at(mut self, endpoint: SocketAddr) -> Self {
+        self.endpoint = Some(endpoint);
+        self
     }
 
     /// Runs Pods until told to stop. They go on then, and a later node with the same folder takes them over.
@@ -95,8 +117,11 @@ impl Node {
         let (events, _sender) = sync::events::Events::new(client.clone(), &name);
         let _registration = AbortOnDropHandle::new(tokio::spawn(sync::registration::keep(
             client.clone(),
-            name,
-            found,
+            sync::registration::Identity {
+                name,
+                endpoint: self.endpoint,
+                found,
+            },
         )));
         let shared = Arc::new(sync::worker::Shared {
             runtime: self.runtime,

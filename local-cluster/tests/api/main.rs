@@ -9,6 +9,7 @@
 mod basics;
 mod controllers;
 mod fan_out;
+mod joined;
 mod kubectl;
 mod points_a;
 mod points_b;

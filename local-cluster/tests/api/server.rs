@@ -21,13 +21,18 @@ impl Server {
     pub(crate) async fn start(dir: &Path, settings: &Value) -> Self {
         // Two tests install the same provider; the second is told so and need not care.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let file = dir.join("config.json");
         let mut config = settings.clone();
         config["data_dir"] = json!(dir.join("data"));
         config["listen"] = json!("127.0.0.1:0");
+        Self::start_as("serve", dir, &config).await
+    }
+
+    /// Starts a command with these settings.
+    pub(crate) async fn start_as(command: &str, dir: &Path, config: &Value) -> Self {
+        let file = dir.join(format!("{command}.json"));
         std::fs::write(&file, config.to_string()).unwrap();
         let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_codex-local-cluster"))
-            .args(["serve", "--config"])
+            .args([command, "--config"])
             .arg(&file)
             .stdout(Stdio::piped())
             .kill_on_drop(true)

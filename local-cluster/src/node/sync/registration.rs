@@ -1,11 +1,15 @@
 //! The Node object, and telling the API server regularly that the node lives.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo};
+use k8s_openapi::api::core::v1::{
+    DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus,
+    NodeSystemInfo,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -27,11 +31,23 @@ const MOST_PODS: u32 = 250;
 /// First pause after a failed registration; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
+/// What is told about a node.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The name of the Node object.
+    pub name: String,
+    /// Where the API server finds the node's own endpoint, unless it is in the same process.
+    pub endpoint: Option<SocketAddr>,
+    /// What the machine can do.
+    pub found: PreflightReport,
+}
+
 /// Registers the node, and keeps it registered until dropped.
-pub async fn keep(client: Client, name: String, found: PreflightReport) {
+pub async fn keep(client: Client, identity: Identity) {
     let nodes: Api<Node> = Api::all(client.clone());
+    let name = &identity.name;
     let mut pause = FIRST_PAUSE;
-    while let Err(error) = register(&nodes, &name, &found).await {
+    while let Err(error) = register(&nodes, &identity).await {
         tracing::warn!(error = %error, node.name = name, "cannot register the node; will try again");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(HEARTBEAT);
@@ -39,19 +55,20 @@ pub async fn keep(client: Client, name: String, found: PreflightReport) {
     tracing::info!(node.name = name, "the node is registered");
     let leases: Api<Lease> = Api::namespaced(client, LEASE_NAMESPACE);
     for beat in 1_u32.. {
-        if let Err(error) = renew(&leases, &name).await {
+        if let Err(error) = renew(&leases, name).await {
             tracing::debug!(error = %error, "cannot renew the node's lease");
         }
         tokio::time::sleep(HEARTBEAT).await;
         if beat.is_multiple_of(HEARTBEATS_PER_STATUS)
-            && let Err(error) = register(&nodes, &name, &found).await
+            && let Err(error) = register(&nodes, &identity).await
         {
             tracing::warn!(error = %error, "cannot refresh the node's status");
         }
     }
 }
 
-async fn register(nodes: &Api<Node>, name: &str, found: &PreflightReport) -> kube::Result<()> {
+async fn register(nodes: &Api<Node>, identity: &Identity) -> kube::Result<()> {
+    let name = identity.name.as_str();
     let labels = [
         ("kubernetes.io/hostname", name),
         ("kubernetes.io/os", "linux"),
@@ -80,14 +97,14 @@ async fn register(nodes: &Api<Node>, name: &str, found: &PreflightReport) -> kub
         .status
         .and_then(|status| status.conditions)
         .unwrap_or_default();
-    let patch = json!({"status": status(name, found, &present)});
+    let patch = json!({"status": status(identity, &present)});
     nodes
         .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
         .await
         .map(drop)
 }
 
-fn status(name: &str, found: &PreflightReport, present: &[NodeCondition]) -> NodeStatus {
+fn status(identity: &Identity, present: &[NodeCondition]) -> NodeStatus {
     let quantity = |value: u64| Quantity(value.to_string());
     let capacity = BTreeMap::from([
         ("cpu".to_owned(), quantity(machine("cpu").unwrap_or(1))),
@@ -101,14 +118,24 @@ fn status(name: &str, found: &PreflightReport, present: &[NodeCondition]) -> Nod
         type_: kind.to_owned(),
         address: address.to_owned(),
     };
+    let addresses = match identity.endpoint {
+        // An API server that has to connect prefers a host name, and this one need not resolve.
+        Some(endpoint) => vec![address("InternalIP", &endpoint.ip().to_string())],
+        None => vec![
+            address("InternalIP", POD_IP),
+            address("Hostname", &identity.name),
+        ],
+    };
     NodeStatus {
         capacity: Some(capacity.clone()),
         allocatable: Some(capacity),
-        conditions: Some(conditions(found, present)),
-        addresses: Some(vec![
-            address("InternalIP", POD_IP),
-            address("Hostname", name),
-        ]),
+        conditions: Some(conditions(&identity.found, present)),
+        addresses: Some(addresses),
+        daemon_endpoints: identity.endpoint.map(|endpoint| NodeDaemonEndpoints {
+            kubelet_endpoint: Some(DaemonEndpoint {
+                port: endpoint.port().into(),
+            }),
+        }),
         node_info: Some(node_info()),
         ..NodeStatus::default()
     }

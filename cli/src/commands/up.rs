@@ -66,6 +66,15 @@ pub struct UpArgs {
     /// Let the operator take a Lease before it works, so that further ones may stand by in the same cluster.
     #[arg(long, requires = "redis")]
     pub leader_election: bool,
+    /// Use the Kubernetes API of this kubeconfig instead of one of its own: for development and tests. All parts act as its user, who has
+    /// to be an administrator. The definitions, the namespace and the allow-list are put there, and this machine joins as a node that
+    /// binds every pending Pod of that namespace to itself.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Do not join as a node. Somebody else runs the Pods then, whose image is `codex-runner:local` and who look for the pod proxy
+    /// at 127.0.0.1:8787.
+    #[arg(long, requires = "kubeconfig")]
+    pub no_node: bool,
     /// How many tasks run at once.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub max_running: u32,

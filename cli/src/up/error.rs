@@ -86,7 +86,7 @@ pub enum UpError {
         log: String,
     },
     /// An object of the cluster was refused.
-    #[error("the local cluster: {what}: {source}")]
+    #[error("Kubernetes: {what}: {source}")]
     Kubernetes {
         /// What was tried.
         what: String,
@@ -94,7 +94,7 @@ pub enum UpError {
         source: Box<kube::Error>,
     },
     /// The kubeconfig is not usable.
-    #[error("the local cluster: {0}")]
+    #[error("Kubernetes: {0}")]
     Kubeconfig(String),
     /// A file operation failed.
     #[error("cannot {action} {}: {source}", .path.display())]

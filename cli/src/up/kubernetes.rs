@@ -1,4 +1,4 @@
-//! What is put into the local cluster at every start: definitions, the namespace, and the allow-list.
+//! What is put into the cluster at every start: definitions, the namespace, and the allow-list.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -33,7 +33,7 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often they are looked at.
 const POLL: Duration = Duration::from_millis(100);
 
-/// The local cluster, as its administrator.
+/// The cluster, as its administrator.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,

@@ -8,6 +8,7 @@
 //! | `demo-model.hold` | made by whoever wants the demo model to pause; see its README |
 //! | `secrets/` | generated once, 0600 |
 //! | `postgres/`, `cluster/`, `archive/` | the state of the parts |
+//! | `node/` | that of the node, where the cluster is somebody else's |
 //! | `logs/` | one bounded log file for each part |
 //! | `run/` | unix sockets |
 
@@ -78,6 +79,14 @@ impl Layout {
     #[must_use]
     pub fn config(&self, name: &str) -> PathBuf {
         self.root.join("config").join(name)
+    }
+
+    /// The kubeconfig that a part uses.
+    #[must_use]
+    pub fn kubeconfig_of(&self, part: &str) -> PathBuf {
+        self.root
+            .join("cluster/kubeconfigs")
+            .join(format!("{part}.yaml"))
     }
 
     /// The state of the present run.

@@ -7,10 +7,13 @@
 //! PostgreSQL ----------------------------\
 //! demo model -> pod proxy -> local cluster -> operator -> gateway
 //! ```
+//!
+//! With `--kubeconfig` the API server is somebody else's, and the local cluster is only a node there.
 
 mod account;
 mod credentials;
 mod error;
+mod kubeconfig;
 mod kubernetes;
 mod layout;
 mod logs;

@@ -20,6 +20,8 @@ use crate::commands::up::UpArgs;
 pub const NAMESPACE: &str = "codex-tasks";
 /// The "image" of task Pods.
 pub const RUNNER_IMAGE: &str = "codex-runner:local";
+/// The node of this machine in somebody else's cluster.
+const NODE_NAME: &str = "codex-remote-up";
 /// Who may sign in first.
 pub const ADMIN_EMAIL: &str = "admin@localhost";
 /// The pod proxy's address inside Pods, whose loopback is their own.
@@ -140,6 +142,25 @@ impl Plan<'_> {
     /// The configuration file of the local cluster.
     #[must_use]
     pub fn cluster_config(&self, pod_proxy: SocketAddr) -> Value {
+        let mut config = self.node_settings(pod_proxy);
+        config["data_dir"] = json!(self.layout.root().join("cluster"));
+        config["listen"] = "127.0.0.1:0".into();
+        config
+    }
+
+    /// The configuration file of a node in somebody else's cluster.
+    #[must_use]
+    pub fn node_config(&self, pod_proxy: SocketAddr) -> Value {
+        let mut config = self.node_settings(pod_proxy);
+        config["data_dir"] = json!(self.layout.root().join("node"));
+        config["kubeconfig"] = json!(self.layout.kubeconfig_of("node"));
+        config["node_name"] = NODE_NAME.into();
+        config["bind_pods"] = json!([NAMESPACE]);
+        config
+    }
+
+    /// What Pods run with, wherever they come from.
+    fn node_settings(&self, pod_proxy: SocketAddr) -> Value {
         let runner = (
             self.programs.runner.clone(),
             "/usr/local/bin/codex-runner".to_owned(),
@@ -149,8 +170,6 @@ impl Plan<'_> {
             .map(|(source, target)| json!({"source": source, "target": target}))
             .collect();
         json!({
-            "data_dir": self.layout.root().join("cluster"),
-            "listen": "127.0.0.1:0",
             "sandbox": if self.args.insecure_no_sandbox { "none" } else { "enforced" },
             "bwrap": self.programs.bwrap,
             "images": {
@@ -189,6 +208,17 @@ impl Plan<'_> {
                 &self.programs.local_cluster,
                 Vec::new(),
             )
+        }
+    }
+
+    /// The node in somebody else's cluster. Its Pods survive it, too.
+    #[must_use]
+    pub fn node(&self) -> ProcessSpec {
+        let config = self.layout.config("node.json");
+        let args = vec!["node".into(), "--config".into(), config.into()];
+        ProcessSpec {
+            args,
+            ..self.part("node", "the node", &self.programs.local_cluster, Vec::new())
         }
     }
 
@@ -321,11 +351,7 @@ impl Plan<'_> {
     }
 
     fn kubeconfig(&self, user: &str) -> OsString {
-        self.layout
-            .root()
-            .join("cluster/kubeconfigs")
-            .join(format!("{user}.yaml"))
-            .into()
+        self.layout.kubeconfig_of(user).into()
     }
 
     fn part(

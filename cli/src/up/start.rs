@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     credentials::{self, Model, Surroundings},
     error::{UpError, file_error},
+    kubeconfig,
     kubernetes::Cluster,
     layout::{Layout, write_private},
     plan::Plan,
@@ -239,29 +240,42 @@ impl Starter<'_> {
             .await?;
         let pod_proxy = address_of(&line, self.layout)?;
 
-        let config = self.plan.cluster_config(pod_proxy).to_string();
-        write_private(&self.layout.config("local-cluster.json"), config.as_bytes())?;
-        let line = self.part(self.plan.local_cluster()).await?;
-        let kubeconfig = self.link_kubeconfig(&line)?;
+        let kubeconfig = match &self.plan.args.kubeconfig {
+            Some(given) => self.link_kubeconfig(&kubeconfig::hand_out(given, self.layout)?)?,
+            None => self.local_cluster(pod_proxy).await?,
+        };
         let cluster = Cluster::connect(&kubeconfig).await?;
         let install = cluster.install(&allow_list.repositories);
         self.shared
             .progress
             .step("definitions and repositories", install)
             .await?;
+        if self.plan.args.kubeconfig.is_some() && !self.plan.args.no_node {
+            let config = self.plan.node_config(pod_proxy).to_string();
+            write_private(&self.layout.config("node.json"), config.as_bytes())?;
+            self.part(self.plan.node()).await?;
+        }
         self.part(self.ports(|ports| self.plan.operator(ports, pod_proxy)))
             .await?;
         Ok((cluster, kubeconfig))
     }
 
-    /// The kubeconfig at a place that does not depend on how the cluster arranges its folder.
-    fn link_kubeconfig(&self, line: &Value) -> Result<PathBuf, UpError> {
+    /// The API server and node of this machine; returns the administrator's kubeconfig.
+    async fn local_cluster(&self, pod_proxy: SocketAddr) -> Result<PathBuf, UpError> {
+        let config = self.plan.cluster_config(pod_proxy).to_string();
+        write_private(&self.layout.config("local-cluster.json"), config.as_bytes())?;
+        let line = self.part(self.plan.local_cluster()).await?;
         let written = line["kubeconfig"].as_str().map_or_else(
             || self.layout.root().join("cluster/kubeconfig"),
             PathBuf::from,
         );
+        self.link_kubeconfig(&written)
+    }
+
+    /// The kubeconfig at a place that does not depend on how the cluster arranges its folder.
+    fn link_kubeconfig(&self, written: &Path) -> Result<PathBuf, UpError> {
         let link = self.layout.root().join("kubeconfig");
-        let target = written.strip_prefix(self.layout.root()).unwrap_or(&written);
+        let target = written.strip_prefix(self.layout.root()).unwrap_or(written);
         match std::fs::remove_file(&link) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(file_error("replace", &link)(error));

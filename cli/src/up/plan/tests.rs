@@ -116,6 +116,7 @@ fn no_secret_stands_in_an_environment_or_on_a_command_line() {
             plan.demo_model(ports),
             plan.pod_proxy(ports, "http://127.0.0.1:1/v1", "/key".into()),
             plan.local_cluster(),
+            plan.node(),
             plan.operator(ports, PROXY),
             plan.gateway(PROXY, "/url".into()),
         ];
@@ -214,4 +215,27 @@ fn pods_reach_the_proxy_by_its_address_in_the_pod() {
         );
         assert_eq!(plan.cluster_config(PROXY)["sandbox"], "none");
     });
+}
+
+#[test]
+fn a_node_in_another_cluster_is_told_who_it_is_and_what_pods_run_with() {
+    let line = ["--kubeconfig", "/somewhere/kubeconfig"];
+    with_plan(&line, true, |plan, _| {
+        let node = plan.node_config(PROXY);
+        let cluster = plan.cluster_config(PROXY);
+        for setting in ["images", "services", "sandbox", "bwrap"] {
+            assert_eq!(node[setting], cluster[setting], "{setting}");
+        }
+        assert_eq!(node["bind_pods"], json!(["codex-tasks"]));
+        assert_eq!(
+            node["kubeconfig"],
+            json!(plan.layout.kubeconfig_of("node")),
+            "its own, not the one that was given"
+        );
+        assert_ne!(node["data_dir"], cluster["data_dir"]);
+    });
+    assert!(
+        Line::try_parse_from(["up", "--no-node"]).is_err(),
+        "the cluster of this machine has no other node"
+    );
 }

@@ -64,6 +64,25 @@ async fn point_11_pods_have_grace_once_they_run_somewhere() {
             .unwrap()
             .contains("pod updates may not change fields other than")
     );
+    // Gates go one by one, and never come.
+    let gates = |names: &[&str]| {
+        let gates: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+        json!({"spec": {"schedulingGates": gates}})
+    };
+    let mut gated = pod("gated");
+    gated["spec"]["schedulingGates"] = gates(&["a/x", "a/y"])["spec"]["schedulingGates"].clone();
+    post(&client, PODS, &gated).await;
+    let gated = format!("{PODS}/gated");
+    assert_eq!(merge(&client, &gated, &gates(&["a/y"])).await.0, 200);
+    let (code, answer) = merge(&client, &gated, &gates(&["a/y", "a/z"])).await;
+    assert_eq!(code, 422);
+    assert!(
+        answer["message"].as_str().unwrap().contains(
+            "spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new scheduling gate 'a/z'"
+        ),
+        "{answer}"
+    );
+    assert_eq!(merge(&client, &gated, &gates(&[])).await.0, 200);
     let (code, _) = post(
         &client,
         &format!("{q}/eviction"),

@@ -189,6 +189,7 @@ const IMMUTABLE: &str = "Forbidden: pod updates may not change fields other than
 
 pub(super) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = validate_deadline(new, old);
+    errors.extend(validate_gates(new, old));
     let tolerations = list(new, "/spec/tolerations");
     let kept = list(old, "/spec/tolerations")
         .iter()
@@ -219,12 +220,32 @@ fn validate_deadline(new: &Value, old: &Value) -> Vec<FieldError> {
     )]
 }
 
+/// Whoever holds a Pod back lets go of it by removing the gate; nobody can hold it back later.
+fn validate_gates(new: &Value, old: &Value) -> Vec<FieldError> {
+    let before = list(old, "/spec/schedulingGates");
+    let gates = list(new, "/spec/schedulingGates").iter().enumerate();
+    gates
+        .filter(|(_, gate)| !before.contains(gate))
+        .map(|(i, gate)| {
+            let name = text(gate, "/name");
+            error(
+                format!("spec.schedulingGates[{i}].name"),
+                "FieldValueForbidden",
+                format!(
+                    "Forbidden: only deletion is allowed, but found new scheduling gate '{name}'"
+                ),
+            )
+        })
+        .collect()
+}
+
 /// The spec without what may change.
 fn fixed_part(pod: &Value) -> Value {
     let mut spec = pod["spec"].clone();
     if let Some(map) = spec.as_object_mut() {
         map.shift_remove("activeDeadlineSeconds");
         map.shift_remove("tolerations");
+        map.shift_remove("schedulingGates");
     }
     for field in CONTAINER_LISTS {
         for container in spec[*field].as_array_mut().into_iter().flatten() {

@@ -19,6 +19,9 @@ pub const TRACEPARENT_ANNOTATION: &str = "codexrunner.io/traceparent";
 /// Annotation that finishes a task although its log cannot be archived, when it is `true`.
 pub const FORCE_FINISH_ANNOTATION: &str = "codexrunner.io/force-finish";
 
+/// Label of Kueue that names the LocalQueue of a Pod.
+pub const QUEUE_LABEL: &str = "kueue.x-k8s.io/queue-name";
+
 /// The name of the Pod and of the Secret of a task.
 #[must_use]
 pub fn pod_name(task: &str) -> String {

@@ -48,6 +48,10 @@ pub const USER_LIMIT: &str = "UserLimit";
 pub const GLOBAL_LIMIT: &str = "GlobalLimit";
 /// The task waits: the stores of logs are away, and what they have to take fills the operator's spool.
 pub const STORAGE_PRESSURE: &str = "StoragePressure";
+/// The Pod of the task has scheduling gates: Kueue, or whoever put them there, has yet to let it go.
+pub const SCHEDULING_GATED: &str = "SchedulingGated";
+/// The scheduling gates of the Pod are gone, and a node is looked for.
+pub const SCHEDULING: &str = "Scheduling";
 /// The task has its turn.
 pub const ADMITTED: &str = "Admitted";
 /// The store for archives cannot be reached.
@@ -66,7 +70,7 @@ pub const CANCEL: &str = "Cancel";
 pub const DELETED: &str = "Deleted";
 
 /// All of them.
-const ALL: [&str; 32] = [
+const ALL: [&str; 34] = [
     COMPLETED,
     EXIT_CODE,
     TIMEOUT,
@@ -91,6 +95,8 @@ const ALL: [&str; 32] = [
     USER_LIMIT,
     GLOBAL_LIMIT,
     STORAGE_PRESSURE,
+    SCHEDULING_GATED,
+    SCHEDULING,
     ADMITTED,
     STORAGE_UNAVAILABLE,
     UPLOADING,

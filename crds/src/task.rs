@@ -75,7 +75,8 @@ use crate::phase::Phase;
     (!has(self.resumeFrom) || self.resumeFrom == oldSelf.resumeFrom) && \
     has(self.user) == has(oldSelf.user) && (!has(self.user) || self.user == oldSelf.user) && \
     has(self.ttlSecondsAfterFinished) == has(oldSelf.ttlSecondsAfterFinished) && \
-    (!has(self.ttlSecondsAfterFinished) || self.ttlSecondsAfterFinished == oldSelf.ttlSecondsAfterFinished)",
+    (!has(self.ttlSecondsAfterFinished) || self.ttlSecondsAfterFinished == oldSelf.ttlSecondsAfterFinished) && \
+    has(self.queueName) == has(oldSelf.queueName) && (!has(self.queueName) || self.queueName == oldSelf.queueName)",
     "the spec of a CodexTask cannot change, except for cancel; create a new task instead"))]
 #[x_kube(validation = ("!oldSelf.cancel || self.cancel", "cancel cannot be taken back; create a new task instead"))]
 #[serde(rename_all = "camelCase")]
@@ -115,6 +116,13 @@ pub struct CodexTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 31_536_000))]
     pub ttl_seconds_after_finished: Option<i64>,
+    /// The LocalQueue of Kueue that the task's Pod waits in; without it that of the operator's configuration, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub queue_name: Option<String>,
     /// Set to true to end the task. It cannot be taken back.
     #[serde(default)]
     pub cancel: bool,

@@ -13,7 +13,11 @@ use codex_tasklog::{ArchiveLocation, Artifact, LiveLimits, LiveLocation, authori
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use self::values::{host_alias, nonce_key, nonce_key_file, pod_proxy_url, quantity, token_key};
+pub use self::values::{NetworkPolicies, Taint, UserNamespaces};
+use self::values::{
+    host_alias, node_label, nonce_key, nonce_key_file, pod_proxy_url, quantity, queue_name, taint,
+    token_key, user_namespaces,
+};
 use crate::domain::admission::Limits;
 use crate::domain::step::Patience;
 use crate::error::Error;
@@ -166,10 +170,32 @@ pub struct Config {
     /// Runtime class of the Pods, for example one for gVisor or Kata.
     #[arg(long, env = "CODEX_RUNTIME_CLASS", value_parser = dns_subdomain)]
     pub runtime_class: Option<String>,
-    /// Whether Pods get user namespaces of their own; the cluster must support them.
-    #[arg(long, env = "CODEX_USER_NAMESPACES", default_value = "false", action = clap::ArgAction::Set,
-        value_parser = clap::builder::BoolishValueParser::new())]
-    pub user_namespaces: bool,
+    /// Whether Pods get user namespaces of their own: `true`, `false`, or `auto` for where every node that they may run on says that it
+    /// has them, no runtime class is set, and the operator may list nodes.
+    #[arg(long, env = "CODEX_USER_NAMESPACES", default_value = "auto", value_parser = user_namespaces)]
+    pub user_namespaces: UserNamespaces,
+    /// Priority class of the Pods.
+    #[arg(long, env = "CODEX_PRIORITY_CLASS", value_parser = dns_subdomain)]
+    pub priority_class: Option<String>,
+    /// Labels of the nodes that Pods run on: `pool=codex`, separated by commas.
+    #[arg(long, env = "CODEX_NODE_SELECTOR", value_delimiter = ',', value_parser = node_label)]
+    pub node_selector: Vec<(String, String)>,
+    /// Taints of nodes that Pods tolerate: `dedicated=codex:NoSchedule`, separated by commas; value and effect may be left out, and then
+    /// any will do.
+    #[arg(long, env = "CODEX_TOLERATIONS", value_delimiter = ',', value_parser = taint)]
+    pub tolerations: Vec<Taint>,
+    /// The LocalQueue of Kueue, in the namespace of the tasks, for Pods of tasks that name none.
+    #[arg(long, env = "CODEX_KUEUE_QUEUE", value_parser = queue_name)]
+    pub kueue_queue: Option<String>,
+    /// What keeps Pods from the network: `enforced` when somebody has seen that the cluster's network plugin enforces NetworkPolicies,
+    /// `unverified` when not, for which there is a warning, `unneeded` where Pods have no network at all.
+    #[arg(
+        long,
+        env = "CODEX_NETWORK_POLICIES",
+        default_value = "unverified",
+        value_enum
+    )]
+    pub network_policies: NetworkPolicies,
     /// Names that Pods know without DNS: `10.0.0.7=pod-proxy`, separated by commas. Pods get no DNS when the pod proxy is reached without it.
     #[arg(long, env = "CODEX_HOST_ALIASES", value_delimiter = ',', value_parser = host_alias)]
     pub host_aliases: Vec<HostAlias>,

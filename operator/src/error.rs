@@ -10,11 +10,6 @@ pub enum Error {
     /// The Kubernetes API refused a request or could not be reached.
     #[error("the Kubernetes API: {}", describe(.0))]
     Kube(#[from] Box<kube::Error>),
-    /// The custom resources are not installed.
-    #[error(
-        "the Kubernetes API does not know {0}; install the custom resources first (the Helm chart and `codex-remote up` do)"
-    )]
-    MissingResource(&'static str),
     /// A key cannot be used.
     #[error("the key file {}: {reason}", path.display())]
     Key {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::leader::Leadership;
 use crate::metrics::Gauges;
+use crate::preflight::{self, Severity};
 use crate::reconcile::Context;
 
 /// What the handlers use.
@@ -56,16 +57,25 @@ async fn show_health() -> &'static str {
 }
 
 async fn show_readiness(State(probes): State<Probes>) -> impl IntoResponse {
-    if *probes.ready.borrow() && probes.leadership.holds() {
-        (StatusCode::OK, "ready\n")
+    let findings = probes.context.preflight.findings();
+    let (status, word) = if *probes.ready.borrow() && probes.leadership.holds() {
+        (StatusCode::OK, "ready")
     } else if *probes.ready.borrow() {
-        (StatusCode::OK, "standing by\n")
-    } else {
+        (StatusCode::OK, "standing by")
+    } else if findings.is_empty() {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "the Kubernetes API has not answered yet\n",
+            "the Kubernetes API has not answered yet",
         )
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    let mut text = format!("{word}\n");
+    if !findings.is_empty() {
+        text.push_str(&preflight::list(&findings));
+        text.push('\n');
     }
+    (status, text)
 }
 
 async fn show_metrics(State(probes): State<Probes>) -> impl IntoResponse {
@@ -85,6 +95,10 @@ async fn show_metrics(State(probes): State<Probes>) -> impl IntoResponse {
         archivers,
         spool_bytes: context.logs.spool_bytes(),
         is_leader: probes.leadership.holds(),
+        findings: Severity::ALL
+            .into_iter()
+            .map(|severity| (severity.label(), context.preflight.count(severity)))
+            .collect(),
     };
     (
         [(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)],

@@ -21,7 +21,7 @@ mod live;
 pub mod metrics;
 pub mod observe;
 pub mod plan;
-mod preflight;
+pub mod preflight;
 pub mod reconcile;
 pub mod run;
 pub mod spool;

@@ -34,6 +34,8 @@ pub struct Gauges {
     pub spool_bytes: u64,
     /// Whether this operator works.
     pub is_leader: bool,
+    /// How much is not as it should be with the cluster, by severity.
+    pub findings: Vec<(&'static str, usize)>,
 }
 
 /// Something that an operator writes to.
@@ -75,6 +77,11 @@ struct Reason {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct PhaseLabel {
     phase: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SeverityLabel {
+    severity: &'static str,
 }
 
 /// Everything that is counted.
@@ -229,6 +236,16 @@ impl Metrics {
         for (phase, count) in &gauges.tasks {
             let phase = phase.as_str();
             let gauge = tasks.get_or_create(&PhaseLabel { phase });
+            gauge.set(signed(*count));
+        }
+        let findings = register(
+            &mut now,
+            "preflight_findings",
+            "What is not as it should be with the cluster; /readyz lists it",
+            Family::<SeverityLabel, Gauge>::default(),
+        );
+        for (severity, count) in &gauges.findings {
+            let gauge = findings.get_or_create(&SeverityLabel { severity });
             gauge.set(signed(*count));
         }
         for (name, help, value) in [

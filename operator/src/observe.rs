@@ -1,6 +1,6 @@
 //! From Kubernetes objects to what decisions need.
 
-use codex_crds::{CodexTask, conditions};
+use codex_crds::{CodexTask, conditions, reasons};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -51,6 +51,11 @@ pub fn pod_facts(pod: &Pod) -> PodFacts {
                 is_confirmed: pod.metadata.deletion_grace_period_seconds == Some(0),
             }),
         container,
+        gates: spec
+            .iter()
+            .flat_map(|spec| spec.scheduling_gates.iter().flatten())
+            .map(|gate| gate.name.clone())
+            .collect(),
         unschedulable: condition("PodScheduled", "False")
             .and_then(|condition| condition.message.clone()),
         disruption: condition("DisruptionTarget", "True")
@@ -99,6 +104,21 @@ pub fn condition<'a>(task: &'a CodexTask, kind: &str) -> Option<&'a Condition> {
         .iter()
         .flat_map(|status| &status.conditions)
         .find(|condition| condition.type_ == kind)
+}
+
+/// Whether the status says that the Pod waits for its scheduling gates.
+#[must_use]
+pub fn is_gate_recorded(task: &CodexTask) -> bool {
+    condition(task, conditions::STARTED)
+        .is_some_and(|condition| condition.reason == reasons::SCHEDULING_GATED)
+}
+
+/// When the scheduling gates of the Pod were gone.
+#[must_use]
+pub fn ungated_at(task: &CodexTask) -> Option<Timestamp> {
+    condition(task, conditions::STARTED)
+        .filter(|condition| condition.reason == reasons::SCHEDULING)
+        .map(|condition| condition.last_transition_time.0)
 }
 
 /// When the task had its turn.

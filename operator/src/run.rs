@@ -30,10 +30,11 @@ use crate::http::{self, Probes};
 use crate::keys::TokenSigner;
 use crate::leader::{Election, Leadership};
 use crate::metrics::Metrics;
+use crate::preflight::Preflight;
 use crate::reconcile::{self, Context, Memories};
 use crate::spool::Spool;
 use crate::supervisor::Supervisor;
-use crate::{informers, leader, live, preflight};
+use crate::{informers, leader, live};
 
 /// How many passes may be asked for before whoever asks has to wait.
 const QUEUE: usize = 4096;
@@ -105,6 +106,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
             source,
         })?;
     let listen = listener.local_addr().unwrap_or(config.listen);
+    tracing::info!(%listen, "probes and metrics are served");
     let live = live::open_live(&config, &supervisor)?;
 
     let namespace = config.namespace.as_str();
@@ -123,6 +125,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         path: config.spool_dir.clone(),
         source,
     })?;
+    let preflight = Arc::new(Preflight::default());
     let (wake, queue) = mpsc::channel(QUEUE);
     let (tasks, task_writer) = reflector::store();
     let (pods, pod_writer) = reflector::store();
@@ -151,6 +154,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         memories: Memories::default(),
         events: EventSink::start(client.clone(), &supervisor, Arc::clone(&metrics)),
         metrics,
+        preflight: Arc::clone(&preflight),
         tracer,
         signer,
         nonces,
@@ -173,8 +177,10 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
     );
     tokio::select! {
         () = shutdown.cancelled() => return supervisor.run().await,
-        () = preflight::wait(&client, namespace) => {}
+        () = preflight.wait(&client, &config) => {}
     }
+    let looking = Arc::clone(&preflight).watch(client.clone(), Arc::clone(&config));
+    supervisor.spawn("the preflight", looking);
     let mut announce = {
         let mut ready = ready;
         move || {

@@ -253,6 +253,9 @@ impl Plan<'_> {
             ),
             ("CODEX_SPOOL_DIR", self.layout.root().join("spool").into()),
             ("CODEX_ALLOW_HOST_PATH", "true".into()),
+            // The sandbox of the local cluster has no network but the pod proxy, and user namespaces of its own.
+            ("CODEX_NETWORK_POLICIES", "unneeded".into()),
+            ("CODEX_USER_NAMESPACES", "false".into()),
             (
                 "CODEX_LEADER_ELECTION",
                 self.args.leader_election.to_string().into(),

@@ -88,6 +88,8 @@ pub struct PodFacts {
     pub deletion: Option<Deletion>,
     /// The container with the runner.
     pub container: Container,
+    /// What keeps the scheduler from looking for a node, for example Kueue.
+    pub gates: Vec<String>,
     /// Why no node was found, where that is so.
     pub unschedulable: Option<String>,
     /// Why Kubernetes took the Pod away from its node, where that is so.

@@ -10,6 +10,7 @@
 //! | the recorded admission | `podName` without Pod, not started; it creates the Pod |
 //! | the Secret | the same; the Secret is written again |
 //! | the Pod | the Pod, by its fixed name; it goes on with it |
+//! | the recorded gate | a Pod with scheduling gates, or one whose gates are gone; the time to start in counts from when that is recorded |
 //! | the recorded start | a running Pod; it reads the log again from its start |
 //! | frames in the spool, or in the live log | the same; frames that the stores have already are dropped by number |
 //! | the end of the log | the same, since the Pod stays until the final state is recorded |
@@ -84,6 +85,14 @@ pub struct Situation {
     pub is_start_recorded: bool,
     /// The Pod.
     pub pod: Option<PodFacts>,
+    /// Whether the status says that the Pod waits for scheduling gates.
+    pub is_gate_recorded: bool,
+    /// Whether it says so of exactly those that the Pod has.
+    pub is_gate_shown: bool,
+    /// When it was recorded that the gates are gone.
+    pub ungated_at: Option<Timestamp>,
+    /// When the token in the Secret of a Pod that waits has to be replaced; it might expire before its task ends otherwise.
+    pub renewal_due: Option<Timestamp>,
     /// Whether the time limit of the Pod has been lowered to end it.
     pub is_deadline_lowered: bool,
     /// Why the Pod could not be created the last time.
@@ -140,6 +149,12 @@ pub enum Step {
     RecordAdmission,
     /// Create the Secret and the Pod.
     CreatePod,
+    /// Record for which scheduling gates the Pod waits.
+    RecordGate,
+    /// Record that they are gone.
+    RecordUngated,
+    /// Put a new token into the Secret of a Pod that waits for its gates.
+    RenewToken,
     /// Read the log.
     Follow,
     /// Record that the runner runs.
@@ -198,6 +213,10 @@ pub fn next(now: Timestamp, situation: &Situation, patience: &Patience) -> Step 
     let Some(admitted_at) = situation.admitted_at else {
         return before_the_turn(situation);
     };
+    // Time in which Kueue, or somebody else, held the Pod back does not count against it.
+    let admitted_at = situation
+        .ungated_at
+        .map_or(admitted_at, |at| at.max(admitted_at));
     let is_late = now >= later(admitted_at, patience.pending);
     match &situation.pod {
         None if situation.is_start_recorded || situation.log != LogState::Unread => {
@@ -255,7 +274,7 @@ fn not_started(
     situation: &Situation,
     patience: &Patience,
 ) -> Step {
-    let give_up = is_late || outcome::is_hopeless(pod);
+    let give_up = (is_late && pod.gates.is_empty()) || outcome::is_hopeless(pod);
     if pod.is_gone(now) {
         return match situation.intent {
             Some(intent) => Step::Conclude(Outcome::canceled(intent)),
@@ -272,10 +291,27 @@ fn not_started(
     if pod.is_terminal() && pod.reason.as_deref() == Some("DeadlineExceeded") {
         return Step::Conclude(outcome::timeout(pod.deadline_seconds));
     }
+    if !pod.gates.is_empty() && !pod.is_terminal() {
+        return gated(now, situation);
+    }
+    if situation.is_gate_recorded {
+        return Step::RecordUngated;
+    }
     if pod.is_terminal() || give_up {
         return Step::DeletePod(None);
     }
     Step::Wait(Some(later(admitted_at, patience.pending)))
+}
+
+/// A Pod that the scheduler must leave alone, for as long as whoever gated it likes.
+fn gated(now: Timestamp, situation: &Situation) -> Step {
+    if !situation.is_gate_shown {
+        return Step::RecordGate;
+    }
+    match situation.renewal_due {
+        Some(due) if due > now => Step::Wait(Some(due)),
+        _ => Step::RenewToken,
+    }
 }
 
 fn started(now: Timestamp, pod: &PodFacts, situation: &Situation, patience: &Patience) -> Step {

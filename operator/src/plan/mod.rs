@@ -4,12 +4,15 @@ mod pod;
 mod quantity;
 mod secret;
 
-pub use pod::pod;
+pub use pod::{UserNamespace, pod};
 pub use secret::secret;
+
+#[cfg(test)]
+pub(crate) use pod::tests::config as test_config;
 
 use codex_crds::allow_list::{self, CwdError, Entry};
 use codex_crds::env_policy::EnvError;
-use codex_crds::{CodexRepository, CodexTask, meta, reasons};
+use codex_crds::{CodexRepository, CodexTask, CodexTaskSpec, meta, reasons};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource as _;
 use sha2::{Digest as _, Sha256};
@@ -106,6 +109,12 @@ fn prompt(checked: &Checked<'_>) -> String {
         Some(before) if !before.trim().is_empty() => format!("{}\n\n{prompt}", before.trim_end()),
         _ => prompt.clone(),
     }
+}
+
+/// The queue of Kueue that a task waits in, where there is one.
+#[must_use]
+pub fn queue_name<'a>(spec: &'a CodexTaskSpec, config: &'a Config) -> Option<&'a str> {
+    spec.queue_name.as_deref().or(config.kueue_queue.as_deref())
 }
 
 fn metadata(checked: &Checked<'_>) -> ObjectMeta {

@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::{
     Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostAlias,
     HostPathVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource, Pod, PodDNSConfig,
     PodSecurityContext, PodSpec, ResourceRequirements, SeccompProfile, SecretKeySelector,
-    SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    SecretVolumeSource, SecurityContext, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::quantity::at_most;
-use super::{CONTAINER, Checked, NONCE_KEY, PROMPT_KEY, TOKEN_KEY, metadata};
+use super::{CONTAINER, Checked, NONCE_KEY, PROMPT_KEY, TOKEN_KEY, metadata, queue_name};
 use crate::config::Config;
 
 /// The user and group of the runner and of everything that it starts.
@@ -26,12 +26,26 @@ const GRACE_MARGIN: u32 = 5;
 /// Room for Codex's own state.
 const CODEX_HOME_SIZE: &str = "1Gi";
 
+/// Whose user ids the processes of a Pod have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UserNamespace {
+    /// Its own: root in the Pod would be nobody on the node.
+    Own,
+    /// Those of the node.
+    #[default]
+    OfNode,
+}
+
 /// The Pod of a task: restricted in the sense of the Pod security standards, with nothing writable that another task sees.
 #[must_use]
-pub fn pod(checked: &Checked<'_>, config: &Config) -> Pod {
+pub fn pod(checked: &Checked<'_>, config: &Config, user_namespace: UserNamespace) -> Pod {
     let mut metadata = metadata(checked);
     // The Pod must not vanish before its end has been seen; see `domain::step`.
     metadata.finalizers = Some(vec![meta::OPERATOR_FINALIZER.into()]);
+    if let Some(queue) = queue_name(&checked.task.spec, config) {
+        let labels = metadata.labels.get_or_insert_default();
+        labels.insert(meta::QUEUE_LABEL.into(), queue.to_owned());
+    }
     let (dns_policy, dns_config) = dns(config);
     Pod {
         metadata,
@@ -48,8 +62,11 @@ pub fn pod(checked: &Checked<'_>, config: &Config) -> Pod {
             termination_grace_period_seconds: Some(config.grace_seconds.into()),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            host_users: config.user_namespaces.then_some(false),
+            host_users: (user_namespace == UserNamespace::Own).then_some(false),
             runtime_class_name: config.runtime_class.clone(),
+            priority_class_name: config.priority_class.clone(),
+            node_selector: node_selector(config),
+            tolerations: tolerations(config),
             dns_policy,
             dns_config,
             host_aliases: host_aliases(config),
@@ -303,6 +320,33 @@ fn seccomp() -> SeccompProfile {
     }
 }
 
+fn node_selector(config: &Config) -> Option<BTreeMap<String, String>> {
+    let labels: BTreeMap<String, String> = config.node_selector.iter().cloned().collect();
+    (!labels.is_empty()).then_some(labels)
+}
+
+fn tolerations(config: &Config) -> Option<Vec<Toleration>> {
+    let all: Vec<Toleration> = config
+        .tolerations
+        .iter()
+        .map(|taint| Toleration {
+            key: Some(taint.key.clone()),
+            operator: Some(
+                if taint.value.is_some() {
+                    "Equal"
+                } else {
+                    "Exists"
+                }
+                .into(),
+            ),
+            value: taint.value.clone(),
+            effect: taint.effect.clone(),
+            toleration_seconds: None,
+        })
+        .collect();
+    (!all.is_empty()).then_some(all)
+}
+
 fn host_aliases(config: &Config) -> Option<Vec<HostAlias>> {
     let aliases: Vec<HostAlias> = config
         .host_aliases
@@ -340,4 +384,4 @@ fn dns(config: &Config) -> (Option<String>, Option<PodDNSConfig>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -33,6 +33,9 @@ impl Pass {
             Step::ShowPlace => self.show_place().await,
             Step::RecordAdmission => self.record_admission().await,
             Step::CreatePod => self.create_pod(situation).await,
+            Step::RecordGate => self.record_gate(situation).await,
+            Step::RecordUngated => self.record_ungated().await,
+            Step::RenewToken => self.renew_token().await,
             Step::Follow => Ok(self.follow(situation)),
             Step::RecordStart => self.record_start(situation).await,
             Step::LowerDeadline(seconds) => self.lower_deadline(seconds).await,
@@ -82,13 +85,13 @@ impl Pass {
             .await?)
     }
 
-    async fn record(&mut self, status: CodexTaskStatus) -> Result<(), Error> {
+    pub(super) async fn record(&mut self, status: CodexTaskStatus) -> Result<(), Error> {
         let task = status::write(&self.context.task_api, &self.task, status).await?;
         self.learn(task);
         Ok(())
     }
 
-    fn draft(&self) -> Draft {
+    pub(super) fn draft(&self) -> Draft {
         Draft::new(&self.task, Timestamp::now())
     }
 
@@ -194,7 +197,7 @@ impl Pass {
             .and_then(crate::domain::pod::PodFacts::started_at)
             .unwrap_or(now);
         self.record(self.draft().started(started_at)).await?;
-        if let Some(admitted_at) = situation.admitted_at {
+        if let Some(admitted_at) = situation.ungated_at.or(situation.admitted_at) {
             self.context.metrics.started(elapsed(admitted_at, now));
             self.trace().started(admitted_at, now);
         }

@@ -18,6 +18,7 @@ use crate::events::EventSink;
 use crate::follow::Logs;
 use crate::keys::{Nonces, TokenSigner};
 use crate::metrics::Metrics;
+use crate::preflight::Preflight;
 
 /// What every pass uses.
 pub struct Context {
@@ -47,6 +48,8 @@ pub struct Context {
     pub events: EventSink,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What was found out about the cluster.
+    pub preflight: Arc<Preflight>,
     /// Where spans go.
     pub tracer: Tracer,
     /// Signs tokens.

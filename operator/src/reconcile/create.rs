@@ -12,7 +12,8 @@ use crate::domain::pod::later;
 use crate::domain::step::Situation;
 use crate::error::Error;
 use crate::keys::Grant;
-use crate::{observe, plan};
+use crate::observe;
+use crate::plan::{self, Checked};
 
 /// How long a token outlives the latest end of its task, for clocks that differ.
 const TOKEN_SLACK: SignedDuration = SignedDuration::from_secs(120);
@@ -36,25 +37,9 @@ impl Pass {
         }
         let (secret, pod) = match plan::check(&task, &repositories, &self.context.config) {
             Ok(checked) => {
-                let pod = plan::pod(&checked, &self.context.config);
-                let now = Timestamp::now();
-                let limit = checked
-                    .task
-                    .spec
-                    .timeout_or(checked.repository.spec.timeout_seconds);
-                let patience = self.context.config.patience();
-                let end = [patience.pending, patience.grace, TOKEN_SLACK]
-                    .into_iter()
-                    .fold(later(now, SignedDuration::from_secs(limit)), later);
-                let traceparent = self.trace().run().to_string();
-                let grant = Grant {
-                    task: &self.id,
-                    resume: checked.task.spec.resume_from.as_deref(),
-                    traceparent: Some(&traceparent),
-                };
-                let token = self.context.signer.sign(&grant, now, end)?;
-                let nonce = self.context.nonces.nonce(&self.uid);
-                (plan::secret(&checked, &token, &nonce), pod)
+                let user_namespace = self.context.preflight.user_namespace();
+                let pod = plan::pod(&checked, &self.context.config, user_namespace);
+                (self.secret(&checked, SignedDuration::ZERO)?, pod)
             }
             Err(refusal) => return self.conclude(refused(&refusal)).await,
         };
@@ -101,7 +86,33 @@ impl Pass {
         }
     }
 
-    async fn apply_secret(&self, secret: &Secret) -> Result<(), Error> {
+    /// The Secret of a task whose Pod starts within the time for that, after it was held back for at most `held`.
+    pub(super) fn secret(
+        &self,
+        checked: &Checked<'_>,
+        held: SignedDuration,
+    ) -> Result<Secret, Error> {
+        let now = Timestamp::now();
+        let limit = checked
+            .task
+            .spec
+            .timeout_or(checked.repository.spec.timeout_seconds);
+        let patience = self.context.config.patience();
+        let end = [held, patience.pending, patience.grace, TOKEN_SLACK]
+            .into_iter()
+            .fold(later(now, SignedDuration::from_secs(limit)), later);
+        let traceparent = self.trace().run().to_string();
+        let grant = Grant {
+            task: &self.id,
+            resume: checked.task.spec.resume_from.as_deref(),
+            traceparent: Some(&traceparent),
+        };
+        let token = self.context.signer.sign(&grant, now, end)?;
+        let nonce = self.context.nonces.nonce(&self.uid);
+        Ok(plan::secret(checked, &token, &nonce))
+    }
+
+    pub(super) async fn apply_secret(&self, secret: &Secret) -> Result<(), Error> {
         let params = PatchParams::apply(meta::OPERATOR_NAME).force();
         let patch = Patch::Apply(ApplySecret(secret));
         self.context

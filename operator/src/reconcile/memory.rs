@@ -34,6 +34,8 @@ pub(super) struct Memory {
     pub is_refused: bool,
     /// How often a Pod was tried.
     pub attempts: u32,
+    /// When the token of a Pod that waits has to be replaced.
+    pub renewal_due: Option<Timestamp>,
     /// Whether the time limit of the Pod has been lowered.
     pub is_deadline_lowered: bool,
     /// Whether Pod and Secret are deleted.

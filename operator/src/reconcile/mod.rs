@@ -5,6 +5,7 @@
 mod apply;
 mod context;
 mod create;
+mod gates;
 mod memory;
 mod orphans;
 mod pods;
@@ -157,6 +158,7 @@ impl Pass {
         let archive = self.context.logs.archive_report(&self.id);
         let health = self.context.logs.archive_health(&self.id);
         let log = self.log(now, pod.as_ref());
+        let is_gate_shown = pod.as_ref().is_some_and(|pod| self.shows_gates(pod));
         self.memory(|memory| Situation {
             phase: task.phase(),
             has_finalizer: task
@@ -174,6 +176,10 @@ impl Pass {
                 .filter(|_| status.is_some_and(|status| status.pod_name.is_some())),
             is_start_recorded: observe::true_condition(task, conditions::STARTED).is_some(),
             pod: pod.filter(|_| !memory.is_cleaned_up),
+            is_gate_recorded: observe::is_gate_recorded(task),
+            is_gate_shown,
+            ungated_at: observe::ungated_at(task),
+            renewal_due: memory.renewal_due,
             is_deadline_lowered: memory.is_deadline_lowered,
             last_error: memory.last_error.clone(),
             not_before: memory.not_before,

@@ -133,8 +133,41 @@ impl Draft {
         self.status
     }
 
+    /// The Pod is there, and somebody holds it back.
+    pub(super) fn gated(mut self, message: &str) -> CodexTaskStatus {
+        self.phase(Phase::Queued);
+        self.status.reason = Some(reasons::SCHEDULING_GATED.to_owned());
+        self.status.message = Some(message.to_owned());
+        self.set(&Entry {
+            kind: conditions::STARTED,
+            is: Is::False,
+            reason: reasons::SCHEDULING_GATED,
+            message,
+        });
+        self.status
+    }
+
+    /// Nobody holds the Pod back any more. The time of this change is what its time to start in counts from.
+    pub(super) fn ungated(mut self) -> CodexTaskStatus {
+        self.not_waiting();
+        self.set(&Entry {
+            kind: conditions::STARTED,
+            is: Is::Unknown,
+            reason: reasons::SCHEDULING,
+            message: "",
+        });
+        self.status
+    }
+
+    /// A reason to wait is over with the waiting.
+    fn not_waiting(&mut self) {
+        self.status.reason = None;
+        self.status.message = None;
+    }
+
     pub(super) fn started(mut self, at: Timestamp) -> CodexTaskStatus {
         self.phase(Phase::Running);
+        self.not_waiting();
         self.status.started_at.get_or_insert(Time(at));
         self.set(&Entry {
             kind: conditions::STARTED,
@@ -315,6 +348,22 @@ mod tests {
         let status = Draft::new(&task, late).admitted("t", "app");
         assert_eq!(status.conditions[0].last_transition_time.0, late);
         assert_eq!(status.queue_position, None);
+    }
+
+    #[test]
+    fn a_reason_to_wait_goes_with_the_waiting() {
+        let mut task = CodexTask::default();
+        let early = Timestamp::from_second(100).unwrap();
+        let late = Timestamp::from_second(200).unwrap();
+        let status = Draft::new(&task, early).gated("Kueue has it.");
+        assert_eq!(status.reason.as_deref(), Some(reasons::SCHEDULING_GATED));
+        task.status = Some(status);
+        assert!(crate::observe::is_gate_recorded(&task));
+        let status = Draft::new(&task, late).ungated();
+        assert_eq!((&status.reason, &status.message), (&None, &None));
+        task.status = Some(status);
+        assert!(!crate::observe::is_gate_recorded(&task));
+        assert_eq!(crate::observe::ungated_at(&task), Some(late));
     }
 
     #[test]

@@ -34,13 +34,13 @@ async fn who_stands_by_is_ready_and_takes_over_when_the_first_ends() {
     assert!(
         fetch(first.listen(), "/readyz")
             .await
-            .ends_with("\nready\n")
+            .contains("\r\n\r\nready\n")
     );
     let second = start(&mut world, "second");
     let address = second.listen();
     let readiness = fetch(address, "/readyz").await;
     assert!(
-        readiness.contains("200 OK") && readiness.ends_with("standing by\n"),
+        readiness.contains("200 OK") && readiness.contains("\r\n\r\nstanding by\n"),
         "{readiness}"
     );
     let metrics = fetch(address, "/metrics").await;

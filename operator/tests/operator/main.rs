@@ -9,10 +9,12 @@ mod support;
 
 mod archive;
 mod cancel;
+mod kueue;
 mod leases;
 mod lifecycle;
 mod logs;
 mod outcomes;
+mod preflight;
 mod queue;
 mod redis;
 mod repair;

@@ -72,6 +72,55 @@ fn reason(step: Step) -> String {
 }
 
 #[test]
+fn a_gated_pod_waits_for_as_long_as_it_takes() {
+    let gated = PodFacts {
+        gates: vec!["kueue.x-k8s.io/admission".into()],
+        ..pending()
+    };
+    let mut situation = Situation {
+        pod: Some(gated.clone()),
+        ..admitted()
+    };
+    assert_eq!(step(1, &situation), Step::RecordGate);
+    situation.is_gate_recorded = true;
+    situation.is_gate_shown = true;
+    assert_eq!(step(1, &situation), Step::RenewToken);
+    situation.renewal_due = Some(at(301));
+    assert_eq!(step(1, &situation), Step::Wait(Some(at(301))));
+    // Long past the time in which a Pod has to start.
+    assert_eq!(step(100_000, &situation), Step::RenewToken);
+    assert_eq!(
+        step(100_000, &canceled(100_000, situation.clone())),
+        Step::DeletePod(None)
+    );
+    // Somebody deleted it; another one takes its place.
+    let deleted = PodFacts {
+        deletion: Some(Deletion {
+            due: at(100_000),
+            is_confirmed: true,
+        }),
+        ..gated
+    };
+    situation.pod = Some(deleted);
+    assert_eq!(step(100_000, &situation), Step::ReleasePod);
+}
+
+#[test]
+fn the_time_to_start_in_counts_from_the_end_of_the_gates() {
+    let mut situation = Situation {
+        pod: Some(pending()),
+        is_gate_recorded: true,
+        is_gate_shown: true,
+        ..admitted()
+    };
+    assert_eq!(step(100_000, &situation), Step::RecordUngated);
+    situation.is_gate_recorded = false;
+    situation.ungated_at = Some(at(100_000));
+    assert_eq!(step(100_001, &situation), Step::Wait(Some(at(100_300))));
+    assert_eq!(step(100_300, &situation), Step::DeletePod(None));
+}
+
+#[test]
 fn a_new_task_goes_through_the_queue() {
     let mut situation = Situation::default();
     assert_eq!(step(0, &situation), Step::AddFinalizer);

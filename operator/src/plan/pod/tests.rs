@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::plan::{Refusal, check};
 
-fn config(more: &[&str]) -> Config {
+pub(crate) fn config(more: &[&str]) -> Config {
     let base = [
         "codex-operator",
         "--pod-proxy-url=http://10.0.0.7:8787",
@@ -50,7 +50,11 @@ fn repository(more: Value) -> Vec<Arc<CodexRepository>> {
 
 fn planned(task: &CodexTask, repositories: &[Arc<CodexRepository>], config: &Config) -> Value {
     let checked = check(task, repositories, config).unwrap();
-    serde_json::to_value(pod(&checked, config)).unwrap()
+    let user_namespace = match config.user_namespaces {
+        crate::config::UserNamespaces::Always => UserNamespace::Own,
+        _ => UserNamespace::OfNode,
+    };
+    serde_json::to_value(pod(&checked, config, user_namespace)).unwrap()
 }
 
 fn env(pod: &Value, name: &str) -> Option<Value> {
@@ -218,6 +222,9 @@ fn options_of_the_cluster_are_passed_on() {
         "--runtime-class=gvisor",
         "--user-namespaces=true",
         "--grace-seconds=60",
+        "--priority-class=batch",
+        "--node-selector=pool=codex,kubernetes.io/arch=amd64",
+        "--tolerations=dedicated=codex:NoSchedule,spot",
     ];
     let pod = planned(
         &task(json!({"prompt": "p"})),
@@ -226,6 +233,18 @@ fn options_of_the_cluster_are_passed_on() {
     );
     assert_eq!(pod["spec"]["runtimeClassName"], "gvisor");
     assert_eq!(pod["spec"]["hostUsers"], false);
+    assert_eq!(pod["spec"]["priorityClassName"], "batch");
+    assert_eq!(
+        pod["spec"]["nodeSelector"],
+        json!({"pool": "codex", "kubernetes.io/arch": "amd64"})
+    );
+    assert_eq!(
+        pod["spec"]["tolerations"],
+        json!([
+            {"key": "dedicated", "operator": "Equal", "value": "codex", "effect": "NoSchedule"},
+            {"key": "spot", "operator": "Exists"},
+        ])
+    );
     assert_eq!(pod["spec"]["terminationGracePeriodSeconds"], 60);
     assert_eq!(env(&pod, "CODEX_GRACE_SECONDS").unwrap()["value"], "55");
 }
@@ -279,5 +298,117 @@ fn a_task_that_continues_another_is_told_which() {
         ("CODEX_LOG_BUDGET_BYTES", "1000"),
     ] {
         assert_eq!(env(&pod, name).unwrap()["value"], value);
+    }
+}
+
+#[test]
+fn the_queue_is_that_of_the_task_or_of_the_configuration() {
+    let queue = |spec: Value, more: &[&str]| {
+        let pod = planned(&task(spec), &repository(json!({})), &config(more));
+        pod["metadata"]["labels"]["kueue.x-k8s.io/queue-name"].clone()
+    };
+    let default = ["--kueue-queue=everybody"];
+    assert_eq!(queue(json!({"prompt": "p"}), &[]), Value::Null);
+    assert_eq!(queue(json!({"prompt": "p"}), &default), "everybody");
+    let named = json!({"prompt": "p", "queueName": "team-a"});
+    assert_eq!(queue(named, &default), "team-a");
+}
+
+/// What the design promises of every Pod, whatever task, repository and configuration say.
+#[test]
+fn no_configuration_takes_security_away() {
+    let tasks = [
+        json!({"prompt": "p"}),
+        json!({"prompt": "p", "env": {"CI": "1"}, "queueName": "q", "resumeFrom": "x", "timeoutSeconds": 86_400}),
+    ];
+    let repositories = [
+        repository(json!({})),
+        repository(
+            json!({"source": {"hostPath": {"path": "/data/app"}}, "env": {"A": "b"},
+            "resources": {"cpu": "64", "memory": "1Ti", "ephemeralStorage": "1Ti"}}),
+        ),
+    ];
+    let configurations: [&[&str]; 3] = [
+        &["--allow-host-path=true"],
+        &[
+            "--allow-host-path=true",
+            "--runtime-class=kata",
+            "--user-namespaces=true",
+        ],
+        &[
+            "--allow-host-path=true",
+            "--priority-class=a",
+            "--node-selector=a=b",
+            "--tolerations=a",
+            "--kueue-queue=q",
+        ],
+    ];
+    for (spec, repositories, more) in tasks.iter().flat_map(|spec| {
+        let with = move |repositories| configurations.map(|more| (spec, repositories, more));
+        repositories.iter().flat_map(with)
+    }) {
+        let pod = planned(&task(spec.clone()), repositories, &config(more));
+        let spec = &pod["spec"];
+        for (field, wanted) in [
+            ("automountServiceAccountToken", json!(false)),
+            ("enableServiceLinks", json!(false)),
+            ("dnsPolicy", json!("None")),
+            ("restartPolicy", json!("Never")),
+            ("hostNetwork", Value::Null),
+            ("hostPID", Value::Null),
+            ("hostIPC", Value::Null),
+            ("shareProcessNamespace", Value::Null),
+            ("serviceAccountName", Value::Null),
+            ("initContainers", Value::Null),
+        ] {
+            assert_eq!(spec[field], wanted, "{field}");
+        }
+        assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(
+            spec["securityContext"]["seccompProfile"]["type"],
+            "RuntimeDefault"
+        );
+        assert!(
+            spec["activeDeadlineSeconds"]
+                .as_i64()
+                .is_some_and(|seconds| seconds > 0)
+        );
+        let [container] = &spec["containers"].as_array().unwrap()[..] else {
+            panic!("more than one container");
+        };
+        let security = &container["securityContext"];
+        for (field, wanted) in [
+            ("allowPrivilegeEscalation", json!(false)),
+            ("privileged", json!(false)),
+            ("readOnlyRootFilesystem", json!(true)),
+            ("runAsNonRoot", json!(true)),
+            ("capabilities", json!({"drop": ["ALL"]})),
+        ] {
+            assert_eq!(security[field], wanted, "{field}");
+        }
+        for resource in ["cpu", "memory", "ephemeral-storage"] {
+            assert!(
+                container["resources"]["limits"][resource].is_string(),
+                "{resource}"
+            );
+        }
+        // Only the task's own folders can be written; the prompt is the only thing of the Secret that becomes a file.
+        for mount in container["volumeMounts"].as_array().unwrap() {
+            let name = mount["name"].as_str().unwrap();
+            let is_own = ["workspace", "codex-home", "tmp"].contains(&name);
+            assert_eq!(mount["readOnly"] == true, !is_own, "{name}");
+        }
+        for volume in spec["volumes"].as_array().unwrap() {
+            if let Some(size) = volume.get("emptyDir") {
+                assert!(size["sizeLimit"].is_string(), "{volume}");
+            }
+            assert!(volume.get("projected").is_none(), "{volume}");
+        }
+        let secrets = container["env"].as_array().unwrap().iter();
+        let secrets: Vec<&str> = secrets
+            .filter(|variable| variable.get("valueFrom").is_some())
+            .map(|variable| variable["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(secrets, ["CODEX_TASK_TOKEN", "CODEX_FRAME_NONCE"]);
     }
 }

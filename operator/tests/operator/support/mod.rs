@@ -1,7 +1,9 @@
 //! A cluster, a node that tests play, and an operator that can be killed.
 
+pub mod front;
 pub mod node;
 pub mod operator;
+pub mod program;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
+use self::front::Front;
 use self::node::FakeNode;
 use self::operator::{Operator, Setup};
 
@@ -36,23 +39,37 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        let world = Self::bare().await;
+        install_definitions(&world.client).await;
+        world
+            .repository("demo", json!({"hostPath": {"path": "/srv/demo"}}))
+            .await;
+        world
+    }
+
+    /// Without the custom resources.
+    pub async fn bare() -> Self {
         let node = FakeNode::default();
         let cluster = Cluster::start_with(Some(node.kubelet()), |_| {}).await;
         let client = cluster.client().await;
-        install_definitions(&client).await;
         node.join(client.clone()).await;
         let setup = Setup::new(cluster.kubeconfig_path_for("operator"));
-        let world = Self {
+        Self {
             tasks: Api::namespaced(client.clone(), NAMESPACE),
             cluster: Some(cluster),
             node,
             setup,
             client,
-        };
-        world
-            .repository("demo", json!({"hostPath": {"path": "/srv/demo"}}))
-            .await;
-        world
+        }
+    }
+
+    /// Lets the operator's requests pass through a hand that changes some of them.
+    pub async fn front(&mut self) -> Front {
+        let cluster = self.cluster.as_ref().unwrap();
+        let front = Front::start(cluster.client_for("operator").await).await;
+        self.setup.kubeconfig = self.setup.path("front.kubeconfig");
+        std::fs::write(&self.setup.kubeconfig, front.kubeconfig()).unwrap();
+        front
     }
 
     /// The API server ends and comes back. Nobody serves logs any more then.
@@ -266,8 +283,13 @@ pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T>
 }
 
 async fn install_definitions(client: &Client) {
+    install(client, codex_crds::definitions()).await;
+}
+
+/// Installs definitions and waits until they are served.
+pub async fn install(client: &Client, definitions: Vec<CustomResourceDefinition>) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for definition in codex_crds::definitions() {
+    for definition in definitions {
         let name = definition.name_any();
         api.create(&PostParams::default(), &definition)
             .await

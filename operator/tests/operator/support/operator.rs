@@ -22,7 +22,7 @@ use super::PATIENCE;
 /// What operators of one test share.
 pub struct Setup {
     folder: TempDir,
-    kubeconfig: PathBuf,
+    pub kubeconfig: PathBuf,
     /// More flags.
     pub flags: Vec<String>,
     pub timing: FollowTiming,
@@ -93,7 +93,8 @@ impl Setup {
         self.redis.clone().unwrap_or_else(hub)
     }
 
-    fn config(&self) -> Config {
+    /// The options of the program.
+    pub fn arguments(&self) -> Vec<String> {
         let file = |name: &str| self.path(name).display().to_string();
         let mut arguments: Vec<String> = vec![
             "codex-operator".into(),
@@ -105,6 +106,11 @@ impl Setup {
             format!("--spool-dir={}", file("spool")),
         ];
         arguments.extend(self.flags.iter().cloned());
+        arguments
+    }
+
+    fn config(&self) -> Config {
+        let arguments = self.arguments();
         let nothing = std::iter::empty::<(String, String)>();
         codex_settings::read::<Config>(arguments, nothing)
             .unwrap()

@@ -137,6 +137,7 @@ func startWithSettings(t *testing.T, pod pod, path string) (string, int) {
 		// Certificate authorities of a test.
 		"codex/redis-ca":       authority(t),
 		"codex/admin-password": []byte("a-long-password\n"), "codex/redis-password": []byte("p\n"), "codex/oidc-client-secret": []byte("s\n"),
+		"codex/otlp-headers":  []byte("authorization=Bearer a\n"),
 		"codex/model-api-key": []byte("sk-1\n"), "codex/archive-credentials": []byte("[default]\naws_access_key_id = a\naws_secret_access_key = b\n"),
 	}
 	for name, content := range contents {

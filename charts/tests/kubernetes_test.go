@@ -87,6 +87,8 @@ func validate(object object) error {
 	switch object.GetAPIVersion() {
 	case "gateway.networking.k8s.io/v1":
 		return yaml.UnmarshalStrict([]byte(object.text), &gatewayapi.HTTPRoute{})
+	case "codexrunner.io/v1alpha1":
+		return validateByDefinition(object)
 	case "monitoring.coreos.com/v1":
 		if object.GetKind() == "ServiceMonitor" {
 			return yaml.UnmarshalStrict([]byte(object.text), &monitoring.ServiceMonitor{})
@@ -121,6 +123,8 @@ func validateInternal(decoded runtime.Object) field.ErrorList {
 		return rbacvalidation.ValidateRole(object)
 	case *rbac.ClusterRole:
 		return rbacvalidation.ValidateClusterRole(object, rbacvalidation.ClusterRoleValidationOptions{})
+	case *rbac.ClusterRoleBinding:
+		return rbacvalidation.ValidateClusterRoleBinding(object)
 	case *rbac.RoleBinding:
 		return rbacvalidation.ValidateRoleBinding(object)
 	case *core.Pod:

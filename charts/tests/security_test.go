@@ -153,9 +153,9 @@ func TestSecretsAreFiles(t *testing.T) {
 // TestEachProgramGetsItsOwnSecrets: the table is the design, so a change of it has to be meant.
 func TestEachProgramGetsItsOwnSecrets(t *testing.T) {
 	want := map[string][]string{
-		"codex-gateway":   {"admin-password", "archive-credentials", "database-url", "oidc-client-secret", "redis-ca.crt", "redis-password", "signing keys"},
-		"codex-operator":  {"archive-credentials", "nonce.key", "redis-ca.crt", "redis-password", "task-token.key"},
-		"codex-pod-proxy": {"archive-credentials", "model-api-key", "task-token.pub"},
+		"codex-gateway":   {"admin-password", "archive-credentials", "database-url", "oidc-client-secret", "otlp-headers", "redis-ca.crt", "redis-password", "signing keys"},
+		"codex-operator":  {"archive-credentials", "nonce.key", "otlp-headers", "redis-ca.crt", "redis-password", "task-token.key"},
+		"codex-pod-proxy": {"archive-credentials", "model-api-key", "otlp-headers", "task-token.pub"},
 	}
 	for _, pod := range pods(t, render(t, matrix["everything"]...)) {
 		keys, isComponent := want[pod.of.GetName()]
@@ -256,7 +256,7 @@ func TestTheNamespaceOfTheTasksEnforcesRestricted(t *testing.T) {
 // TestTheScriptMakesAllKeys: what Pods mount is what scripts/create-cluster-secrets makes, or asks for.
 func TestTheScriptMakesAllKeys(t *testing.T) {
 	script := read(t, "scripts/create-cluster-secrets")
-	external := []string{"redis-ca.crt", "oidc-client-secret", "rclone.conf"}
+	external := []string{"otlp-headers", "redis-ca.crt", "oidc-client-secret", "rclone.conf"}
 	check := func(pod pod, key string) {
 		if !slices.Contains(external, key) && !regexp.MustCompile(`\b`+regexp.QuoteMeta(key)+`\b`).MatchString(script) {
 			t.Errorf("%s mounts %s, which the script does not know", pod.of, key)

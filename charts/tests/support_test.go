@@ -133,15 +133,29 @@ tasks:
   runner: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
   runtimeClass: gvisor
   userNamespaces: true
+  nodeSelector: {pool: codex, kubernetes.io/arch: amd64}
+  tolerations: ["dedicated=codex:NoSchedule", spot]
+  priorityClass: batch
+  kueueQueue: agents
   envAllow: [CI, "APP_*"]
   quota: {pods: "50", limits.memory: 200Gi}
+repositories:
+  - {name: app, default: true, spec: {path: /srv/repos/app, source: {persistentVolumeClaim: {claimName: repos, subPath: app}}, env: {CI: "1"}, resources: {memory: 8Gi}}}
+  - {name: web, spec: {path: /srv/repos/web, source: {persistentVolumeClaim: {claimName: repos, subPath: web}}}}
+telemetry:
+  endpoint: http://collector.monitoring:4318
+  headers: true
+  sampler: parentbased_traceidratio
+  samplerArgument: "0.1"
+  resourceAttributes: {deployment.environment.name: production, team: agents}
+  trustTraceparent: true
 gateway:
   publicUrl: https://codex.example.com
   admin: {email: admin@example.com}
   oidc: {issuer: "https://login.example.com", clientId: codex, adminGroups: [admins], allowedGroups: [staff], returnTo: ["codex://callback"]}
   corsOrigins: ["https://app.example.com"]
   trustedProxies: ["10.244.0.0/16", "2001:db8::1"]
-  extraEnv: [{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://collector:4318"}]
+  extraEnv: [{name: CODEX_MAX_BODY, value: "1048576"}]
   extraVolumes: [{name: extra, emptyDir: {}}]
   extraVolumeMounts: [{name: extra, mountPath: /extra}]
   affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}}
@@ -152,6 +166,7 @@ gateway:
   podAnnotations: {c: d}
   serviceAccount: {annotations: {eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/codex"}}
 networkPolicy:
+  enforced: true
   gatewayFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress}}}]
   extraEgress: [{to: [{ipBlock: {cidr: 169.254.170.23/32}}], ports: [{port: 80}]}]
 ingress: {enabled: true, className: nginx, controller: nginx, annotations: {cert-manager.io/cluster-issuer: letsencrypt}}

@@ -102,3 +102,12 @@ s3://codex?endpoint=http://{{ include "codex.fullname" . }}-s3:7070&region=us-ea
 {{- define "codex.redisPassword" -}}
 {{- if or .Values.redis.password .Values.development.redis.enabled -}}true{{- end -}}
 {{- end -}}
+
+{{/*
+Whether the repositories have to wait for the next upgrade: Helm refuses objects of a kind that the cluster does not know before it has made the definition.
+Without a cluster (`helm template`) nobody knows, and they are written down.
+*/}}
+{{- define "codex.repositoriesWait" -}}
+{{- $isCluster := lookup "v1" "Namespace" "" .Release.Namespace -}}
+{{- if and $isCluster .Values.crds.enabled (not (.Capabilities.APIVersions.Has "codexrunner.io/v1alpha1")) -}}true{{- end -}}
+{{- end -}}

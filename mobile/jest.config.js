@@ -5,6 +5,6 @@ module.exports = {
   moduleNameMapper: { "^@/(.*)$": "<rootDir>/src/$1" },
   testMatch: ["<rootDir>/test/**/*.test.{ts,tsx}"],
   // Packages of this repository are ESM, like many of React Native's.
-  transformIgnorePatterns: ["node_modules/(?!(?:(?:jest-)?react-native|@react-native(?:-community)?|expo(?:nent)?|@expo(?:nent)?/.*|@expo-google-fonts/.*|react-navigation|@react-navigation/.*|@shopify/.*|@codex-remote/.*|idb-keyval)/?)"],
+  transformIgnorePatterns: ["node_modules/(?!(?:(?:jest-)?react-native|@react-native(?:-community)?|expo(?:nent)?|@expo(?:nent)?/.*|@expo-google-fonts/.*|react-navigation|@react-navigation/.*|@shopify/.*|standard-navigation|@codex-remote/.*|idb-keyval)/?)"],
   testTimeout: 30_000,
 };

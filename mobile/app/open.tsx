@@ -8,18 +8,20 @@ import { t } from "@/strings";
 import { Button } from "@/ui/button";
 import { Notice } from "@/ui/notice";
 import { Screen } from "@/ui/screen";
+import { useRouterReady } from "@/use-router-ready";
 
 /** Goes on to a task of whichever server a link names. */
 export default function Open() {
   const router = useRouter();
   const { server = "", task } = useLocalSearchParams<{ server?: string; task?: string }>();
   const isKnown = useServers().some(({ url }) => url === server);
+  const isReady = useRouterReady();
   useEffect(() => {
-    if (!isKnown || !isTaskId(task)) return;
+    if (!isReady || !isKnown || !isTaskId(task)) return;
     // First the way, then the server: turning to it makes all screens anew, from where the app is then.
     router.replace(`/task/${task}`);
     if (currentServer()?.url !== server) chooseServer(server);
-  }, [isKnown, server, task, router]);
+  }, [isReady, isKnown, server, task, router]);
   if (isKnown && isTaskId(task)) return null;
   const isForeign = isTaskId(task) && URL.canParse(server);
   return (

@@ -1,5 +1,7 @@
 /** What the phone is made of, for tests: memory in place of its stores, and nothing where it would ask a person. */
 
+import { timeoutManager } from "@tanstack/react-query";
+
 const mockStorage = new Map<string, string>();
 const mockSecrets = new Map<string, string>();
 
@@ -25,3 +27,41 @@ jest.mock("react-native-safe-area-context", () => jest.requireActual<{ default: 
 export const secretsOf = (): Map<string, string> => mockSecrets;
 /** What is stored beside it. */
 export const storageOf = (): Map<string, string> => mockStorage;
+
+// Answers that nobody looks at any more are kept for minutes; a test program should not wait for that to pass.
+timeoutManager.setTimeoutProvider({
+  setTimeout: (run, wait) => unref(setTimeout(run, wait)),
+  clearTimeout: (timer) => clearTimeout(timer as number | undefined),
+  setInterval: (run, wait) => unref(setInterval(run, wait)),
+  clearInterval: (timer) => clearInterval(timer as number | undefined),
+});
+
+function unref<T>(timer: T): T {
+  (timer as { unref?: () => void }).unref?.();
+  return timer;
+}
+
+export interface Shown {
+  identifier: string;
+  content: { title: string; body: string; data: { path: string } };
+}
+
+const mockShown: Shown[] = [];
+const mockPermission = { granted: true, canAskAgain: true };
+
+jest.mock("expo-notifications", () => ({
+  AndroidImportance: { DEFAULT: 3 },
+  setNotificationHandler: () => undefined,
+  setNotificationChannelAsync: () => Promise.resolve(null),
+  getPermissionsAsync: () => Promise.resolve(mockPermission),
+  requestPermissionsAsync: () => Promise.resolve(mockPermission),
+  scheduleNotificationAsync: (notice: Shown) => Promise.resolve(void mockShown.push(notice)),
+  dismissAllNotificationsAsync: () => Promise.resolve(void mockShown.splice(0)),
+  getLastNotificationResponse: () => null,
+  clearLastNotificationResponse: () => undefined,
+  addNotificationResponseReceivedListener: () => ({ remove: () => undefined }),
+}));
+
+/** The notifications that are to be seen, and whether the owner of the phone allows any. */
+export const shown = (): Shown[] => mockShown;
+export const permission = (): { granted: boolean; canAskAgain: boolean } => mockPermission;

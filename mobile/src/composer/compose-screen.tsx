@@ -7,6 +7,7 @@ import { t } from "@/strings";
 import { ConfirmDialog } from "@/ui/dialog";
 import { Screen } from "@/ui/screen";
 import { Text } from "@/ui/text";
+import { useRouterReady } from "@/use-router-ready";
 import { Composer } from "./composer";
 import { changeComposer, readComposer } from "./kept";
 
@@ -19,14 +20,16 @@ export function ComposeScreen() {
   const server = useServerUrl();
   const { prompt, shared } = useLocalSearchParams<{ prompt?: string; shared?: string }>();
   const [waiting, setWaiting] = useState<string | null>(null);
+  const isReady = useRouterReady();
   useEffect(() => {
+    if (!isReady) return;
     const text = (shared ? incoming.take() : (prompt ?? "")).trim().slice(0, LONGEST);
     if (prompt !== undefined || shared !== undefined) router.setParams({ prompt: undefined, shared: undefined });
     if (!text) return;
     const { draft } = readComposer(server);
     if (draft.trim() && draft.trim() !== text) setWaiting(text);
     else changeComposer(server, { draft: text });
-  }, [prompt, shared, server, router]);
+  }, [isReady, prompt, shared, server, router]);
   return (
     <Screen>
       <Text kind="title">{t.composer.title}</Text>

@@ -1,5 +1,5 @@
 import { APIError } from "@codex-remote/sdk";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { StyleSheet, View } from "react-native";
 
 import { watch } from "@/notices/watched";
@@ -24,6 +24,7 @@ export function Composer({ onStarted }: { onStarted: (id: string) => void }) {
   const create = useCreateTask();
   const [folder, setFolder] = useState("");
   const [hasOptions, setOptions] = useState(false);
+  const isSent = useRef(false);
 
   const known = repositories.data ?? [];
   const repository = chosen(known, state.repository);
@@ -32,13 +33,18 @@ export function Composer({ onStarted }: { onStarted: (id: string) => void }) {
   const isReady = state.draft.trim() !== "" && !isLimitWrong && !create.isPending;
 
   const submit = () => {
-    if (!isReady) return;
+    // A second touch may come before the button knows of the first one, and would be a second task.
+    if (!isReady || isSent.current) return;
+    isSent.current = true;
     create.mutate(taskOf(state, repository, folder), {
       onSuccess: ({ task_id: id }) => {
         remember(server, state.draft);
         changeComposer(server, { draft: "" });
         watch(server, id);
         onStarted(id);
+      },
+      onSettled: () => {
+        isSent.current = false;
       },
     });
   };

@@ -4,6 +4,7 @@ import { useEffect } from "react";
 import { notifications } from "@/platform/notifications";
 import { useSettings } from "@/settings/settings";
 import { useActive } from "@/use-active";
+import { useRouterReady } from "@/use-router-ready";
 import { lookAt, lookForEnds } from "./announce";
 import { lookInBackground } from "./background";
 import { useWatched } from "./watched";
@@ -17,7 +18,8 @@ export function useNotices(server: string): void {
   const { notify } = useSettings();
   const isActive = useActive();
   const isWaiting = useWatched(server).length > 0;
-  useEffect(() => notifications?.onOpen((path) => router.navigate(path)), [router]);
+  const isReady = useRouterReady();
+  useEffect(() => (isReady ? notifications?.onOpen((path) => router.navigate(path)) : undefined), [isReady, router]);
   useEffect(() => {
     if (!notifications) return;
     void lookInBackground(notify && isWaiting).catch(() => {});

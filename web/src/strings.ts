@@ -325,6 +325,7 @@ export const t = {
   },
   audit: {
     text: "Who did what, when and from where, newest first.",
+    filter: (used: number) => (used === 0 ? "Filter" : `Filter (${used})`),
     actor: "Who",
     actorHint: "The whole address",
     action: "What",

@@ -41,6 +41,16 @@ for (const { name, width, height, scheme } of looks) {
     await page.getByRole("link", { name: "Audit log" }).click();
     await expect(page.getByRole("listitem").first()).toBeVisible();
     await look("audit");
+    const filter = page.getByRole("button", { name: "Filter" });
+    await expect(filter).toBeVisible({ visible: name.startsWith("phone") });
+    if (await filter.isVisible()) {
+      await filter.click();
+      await page.getByLabel("Who").fill("nobody@example.com");
+      await look("audit-filter");
+      await page.getByRole("button", { name: "Apply" }).click();
+      await expect(page.getByRole("button", { name: "Filter (1)" })).toBeVisible();
+      await expect(page.getByLabel("Who")).toBeHidden();
+    }
     await page.getByRole("link", { name: "Settings" }).click();
     await expect(page.getByText(`nightly build, ${name}`)).toBeVisible();
     await page.getByRole("heading", { name: "API tokens" }).scrollIntoViewIfNeeded();

@@ -1,16 +1,7 @@
 /** Every screen in light, dark and on a phone: nothing that axe finds, nothing wider than the screen, and a picture of it. */
 
-import type { Page } from "@playwright/test";
-
-import { type App, expect, test } from "../support/app.js";
-import { takePicture } from "../support/pictures.js";
-
-const looks = [
-  { name: "light", viewport: { width: 1280, height: 800 }, colorScheme: "light" },
-  { name: "dark", viewport: { width: 1280, height: 800 }, colorScheme: "dark" },
-  { name: "phone", viewport: { width: 360, height: 740 }, colorScheme: "light" },
-  { name: "phone-dark", viewport: { width: 360, height: 740 }, colorScheme: "dark" },
-] as const;
+import { expect, test } from "../support/app.js";
+import { looker, looks } from "../support/looks.js";
 
 const PROMPT = "Document this repository, and mention what the script prints";
 /** Two commands and the plan itself. */
@@ -22,33 +13,26 @@ const others = [
   { prompt: "Move the configuration to TOML, and keep reading the old files\n[demo:error 400]", state: "Failed" },
 ];
 
-for (const { name, viewport, colorScheme } of looks) {
+for (const { name, width, height, scheme } of looks) {
   test.describe(`in ${name}`, () => {
-    test.use({ viewport, colorScheme, deviceScaleFactor: 2, contextOptions: { reducedMotion: "reduce" } });
-
-    const look = async (app: App, page: Page, screen: string) => {
-      // Three of a kind are enough to look at.
-      if (name !== "phone-dark") await takePicture(page, `${screen}-${name}`);
-      expect(await app.violations(), screen).toEqual([]);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      expect(wide, `${screen} is wider than the screen`).toBeLessThanOrEqual(0);
-    };
+    test.use({ viewport: { width, height }, colorScheme: scheme, deviceScaleFactor: 2, contextOptions: { reducedMotion: "reduce" } });
 
     test("all screens", async ({ app, page, context, stack }) => {
       test.setTimeout(180_000);
+      const look = looker(app, name);
       await app.open();
       await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
-      await look(app, page, "sign-in");
+      await look("sign-in");
       await app.signIn();
       for (const { prompt, state } of others) {
         await app.submit(prompt);
         await expect(app.state).toHaveText(state, { timeout: 60_000 });
-        if (state === "Failed") await look(app, page, "failed");
+        if (state === "Failed") await look("failed");
         await page.getByRole("link", { name: "Tasks", exact: true }).click();
       }
       await page.getByText("Options").click();
       await page.getByRole("button", { name: "Add a variable" }).click();
-      await look(app, page, "home");
+      await look("home");
       await page.getByRole("button", { name: "Remove the variable" }).click();
       await page.getByText("Options").click();
 
@@ -61,21 +45,21 @@ for (const { name, viewport, colorScheme } of looks) {
         // Whatever was on its way has come.
         await expect(page.locator('[data-kind="command_execution"]', { hasText: "running" })).toHaveCount(0);
         await expect(app.state).toHaveText("Running");
-        await look(app, page, "running");
+        await look("running");
       } finally {
         stack.releaseModel();
       }
       await expect(app.state).toHaveText("Completed", { timeout: 60_000 });
       await expect(app.connection).toHaveText("Complete");
-      await look(app, page, "timeline");
+      await look("timeline");
       await app.tab("Terminal");
-      await look(app, page, "terminal");
+      await look("terminal");
       await app.tab("Changes");
       await expect(page.getByText("2 files changed")).toBeVisible();
       await expect(page.locator(".hljs-section").first()).toBeVisible();
-      await look(app, page, "changes");
+      await look("changes");
       await app.tab("Details");
-      await look(app, page, "details");
+      await look("details");
       await page.getByRole("link", { name: "Tasks", exact: true }).click();
       await expect(page.getByRole("listitem").first()).toBeVisible();
 
@@ -83,12 +67,12 @@ for (const { name, viewport, colorScheme } of looks) {
       await expect(app.state).toHaveText("Running", { timeout: 30_000 });
       await page.getByRole("button", { name: "Cancel", exact: true }).click();
       await expect(page.getByRole("alertdialog")).toBeVisible();
-      await look(app, page, "cancel");
+      await look("cancel");
       await page.getByRole("button", { name: "Cancel the task" }).click();
       await expect(app.state).toHaveText("Canceled", { timeout: 30_000 });
       await page.keyboard.press("?");
       await expect(page.getByRole("dialog")).toBeVisible();
-      await look(app, page, "shortcuts");
+      await look("shortcuts");
       await page.keyboard.press("Escape");
 
       await page.getByRole("link", { name: "Tasks", exact: true }).click();
@@ -96,13 +80,13 @@ for (const { name, viewport, colorScheme } of looks) {
       await page.getByLabel("Search tasks").fill("zzz");
       await expect(page.getByRole("heading", { name: "No task matches" })).toBeVisible();
       await page.getByRole("heading", { name: "No task matches" }).scrollIntoViewIfNeeded();
-      await look(app, page, "nothing-found");
+      await look("nothing-found");
       await page.getByRole("button", { name: "Clear the filter" }).click();
       await page.getByRole("heading", { name: /^Tasks/ }).evaluate((heading) => heading.scrollIntoView({ block: "center" }));
-      await look(app, page, "list");
+      await look("list");
       await page.getByRole("link", { name: "Settings" }).click();
       await expect(page.getByRole("heading", { name: "Settings" })).toBeVisible();
-      await look(app, page, "settings");
+      await look("settings");
 
       await page.getByRole("link", { name: "Tasks", exact: true }).click();
       await page.getByRole("link", { name: new RegExp(PROMPT) }).first().click();
@@ -112,7 +96,7 @@ for (const { name, viewport, colorScheme } of looks) {
       await page.reload();
       await expect(page.locator("[data-saved]")).toBeVisible();
       await expect(page.locator("article .markdown").first()).toBeVisible();
-      await look(app, page, "offline");
+      await look("offline");
       await context.setOffline(false);
     });
   });

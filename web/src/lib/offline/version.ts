@@ -6,6 +6,8 @@ export const BUILD = process.env["CODEX_WEB_BUILD"] ?? "";
 /** How often to look whether the gateway has another one, in milliseconds; besides that, when the page comes into sight and when a connection is back. */
 const EVERY = 10 * 60_000;
 const EVENT = "codex-connected-again";
+/** How long the offer waits for the worker of the new build, in milliseconds. */
+const PATIENCE = 10_000;
 
 /** The gateway was away: it may have been exchanged. */
 export const connectedAgain = (): boolean => dispatchEvent(new Event(EVENT));
@@ -30,9 +32,8 @@ export function useNewVersion(): boolean {
       if (document.visibilityState !== "visible") return;
       const served = await servedBuild();
       if (served === null || served === BUILD) return;
+      await Promise.race([workerUpdated(), new Promise((late) => setTimeout(late, PATIENCE))]);
       setNew(true);
-      const registration = await navigator.serviceWorker?.getRegistration();
-      await registration?.update().catch(() => {});
     };
     const soon = () => void look();
     const timer = setInterval(soon, EVERY);
@@ -45,6 +46,20 @@ export function useNewVersion(): boolean {
     };
   }, [isNew]);
   return isNew;
+}
+
+/**
+ * Fetches the worker of the new build, and waits until it has taken over. Chromium loses a page that is reloaded while one worker makes room for
+ * another: it stays blank for minutes.
+ */
+async function workerUpdated(): Promise<void> {
+  const registration = await navigator.serviceWorker?.getRegistration();
+  if (!registration) return;
+  await registration.update().catch(() => {});
+  const worker = registration.installing ?? registration.waiting ?? registration.active;
+  while (worker && worker.state !== "activated" && worker.state !== "redundant") {
+    await new Promise((changed) => worker.addEventListener("statechange", changed, { once: true }));
+  }
 }
 
 async function servedBuild(): Promise<string | null> {

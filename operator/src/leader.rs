@@ -90,6 +90,8 @@ pub struct Election {
     seen: Option<(String, Instant)>,
     /// Whose turn was told last.
     told: Option<String>,
+    /// The record as this operator wrote it last.
+    held: Option<Lease>,
 }
 
 /// What came of one try.
@@ -116,6 +118,7 @@ impl Election {
             leadership,
             seen: None,
             told: None,
+            held: None,
         }
     }
 
@@ -205,6 +208,13 @@ impl Election {
 
     async fn renew(&mut self) -> Result<Try, kube::Error> {
         let asked_at = now();
+        // Mostly nobody else has written, and then one request does.
+        if let Some(lease) = self.held.take() {
+            match self.write(lease, asked_at).await {
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                result => return result,
+            }
+        }
         let lease = self.api.get_opt(&self.options.name).await?;
         let holder = lease
             .as_ref()
@@ -251,7 +261,8 @@ impl Election {
         asked_at: Instant,
     ) -> Result<Try, kube::Error> {
         match written {
-            Ok(_) => {
+            Ok(lease) => {
+                self.held = Some(lease);
                 self.leadership.set(Hold::Until(asked_at + self.renewal()));
                 Ok(Try::Held)
             }

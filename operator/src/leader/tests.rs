@@ -33,6 +33,7 @@ struct Server(Arc<Mutex<State>>);
 struct State {
     lease: Option<Value>,
     version: u64,
+    requests: u64,
     /// Whom it does not answer.
     away_for: Option<&'static str>,
     /// Somebody else writes between the reading and the writing of whoever comes next.
@@ -68,6 +69,7 @@ impl Server {
 
     fn answer(&self, method: &Method, body: &[u8]) -> (StatusCode, Value) {
         let mut state = self.lock();
+        state.requests += 1;
         if *method == Method::GET {
             let answer = state.lease.clone();
             if std::mem::take(&mut state.meddle) {
@@ -209,11 +211,25 @@ async fn somebody_elses_write_in_between_costs_a_try_and_not_the_lease() {
     let mut first = server.candidate("a");
     assert!(first.try_once().await);
     pass(DURATION / 2);
+    // It has read anew because of the first, and the second comes after that.
+    server.give_to("a");
     server.lock().meddle = true;
     assert!(first.renew().await.is_err() && first.leadership.holds());
     assert_eq!(first.renew().await.unwrap(), Try::Held);
     pass(DURATION / 2);
     assert!(first.leadership.holds());
+}
+
+#[tokio::test]
+async fn a_renewal_is_one_request() {
+    let server = Server::default();
+    let mut first = server.candidate("a");
+    assert!(first.try_once().await);
+    for _ in 0..3 {
+        let before = server.lock().requests;
+        assert_eq!(first.renew().await.unwrap(), Try::Held);
+        assert_eq!(server.lock().requests, before + 1);
+    }
 }
 
 #[tokio::test]

@@ -18,8 +18,9 @@ use crate::observe;
 
 /// Decisions come at most this often; the first of a burst comes at once.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Places behind this one are shown at most once in [`FAR_PAUSE`]: with a thousand tasks waiting, every end of a task would else
-/// cause a thousand writes.
+/// Up to this place every step is shown. Those behind are shown when they have changed by a quarter, and at most once in
+/// [`FAR_PAUSE`]: with a thousand tasks waiting, every end of a task would else cause a thousand writes, and each task as many as there
+/// were tasks before it.
 const NEAR: usize = 20;
 const FAR_PAUSE: Duration = Duration::from_secs(5);
 
@@ -211,7 +212,7 @@ impl Admission {
                     place.blocked
                 },
             };
-            if entry.decision == decision {
+            if !is_news(entry.decision, decision) {
                 continue;
             }
             let is_far = place.position > NEAR && entry.decision != Decision::Open;
@@ -232,8 +233,70 @@ impl Admission {
     }
 }
 
+/// Whether a decision differs enough from the one before to be shown.
+fn is_news(before: Decision, now: Decision) -> bool {
+    match (before, now) {
+        (
+            Decision::Waiting {
+                position: shown,
+                blocked: was,
+            },
+            Decision::Waiting { position, blocked },
+        ) if was == blocked && position > NEAR => position.abs_diff(shown) * 4 >= shown,
+        _ => before != now,
+    }
+}
+
 /// Whose task it is; tasks without a user share one place in the queue.
 #[must_use]
 pub fn user_of(task: &CodexTask) -> String {
     task.spec.user.clone().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(position: usize) -> Decision {
+        Decision::Waiting {
+            position,
+            blocked: Blocked::Global,
+        }
+    }
+
+    /// How often the place of a task is written while all before it go one by one.
+    fn writes(from: usize) -> usize {
+        let mut shown = Decision::Open;
+        (1..=from)
+            .rev()
+            .filter(|place| {
+                let is_news = is_news(shown, waiting(*place));
+                if is_news {
+                    shown = waiting(*place);
+                }
+                is_news
+            })
+            .count()
+    }
+
+    #[test]
+    fn a_long_queue_costs_each_task_few_writes() {
+        assert_eq!(writes(NEAR), NEAR, "near the front every step is shown");
+        assert!(writes(1_000) <= NEAR + 15, "{}", writes(1_000));
+        assert!(writes(5_000) <= NEAR + 21, "{}", writes(5_000));
+        assert!(writes(100_000) <= NEAR + 31, "{}", writes(100_000));
+    }
+
+    #[test]
+    fn what_it_waits_for_is_always_news() {
+        let paused = Decision::Waiting {
+            position: 500,
+            blocked: Blocked::Storage,
+        };
+        assert!(is_news(waiting(500), paused));
+        assert!(!is_news(paused, paused));
+        assert!(!is_news(waiting(500), waiting(490)));
+        assert!(is_news(waiting(500), waiting(625)), "others went first");
+        assert!(is_news(waiting(500), Decision::Admitted));
+    }
 }

@@ -81,9 +81,10 @@ chart-test: ## Test the Helm chart (needs Go; the first time builds Helm and the
 	charts/tests/lint
 
 .PHONY: test-kubernetes
-test-kubernetes: test-tools ## Test on a real Kubernetes API (needs Go; the first time builds kube-apiserver and etcd, some minutes)
+test-kubernetes: build test-tools ## Test on a real Kubernetes API (needs Go; the first time builds kube-apiserver and etcd, some minutes)
 	scripts/install-kubernetes-tools
 	CODEX_REQUIRE_KUBERNETES=1 $(CARGO) test --locked -p codex-e2e --test kubernetes
+	CODEX_TEST_KUBERNETES=1 $(CARGO) test --locked -p codex-e2e --test scenarios --test restarts --test kubernetes_away
 
 .PHONY: kind-up
 kind-up: ## A kind cluster with the chart in it (needs Docker, kind, helm and OPENAI_API_KEY); options with KIND_ARGS="--repository PATH"

@@ -28,7 +28,7 @@ pub use record::{LogDigest, Record};
 pub use redis::RedisServer;
 pub use repository::{demo_repository, git};
 pub use s3::S3Server;
-pub use stack::{Stack, StackOptions};
+pub use stack::{HeldModel, Stack, StackOptions, on_kubernetes};
 pub use stores::Stores;
 pub use tools::{bin_dir, codex_binary, kubectl_binary};
 pub use wait::{DEADLINE, until};

@@ -1,5 +1,7 @@
 //! Everything on this machine: the real `codex-remote up` in a folder of its own.
 
+mod cluster;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,10 +14,13 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::api::Api;
+use crate::kubernetes::ApiServer;
 use crate::ready::ready_line;
 use crate::repository::demo_repository;
 use crate::tools::{bin_dir, kubectl_binary, root};
 use crate::wait::until;
+
+pub use cluster::on_kubernetes;
 
 /// What to start.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +36,22 @@ pub struct StackOptions {
 /// A running `codex-remote up`. Dropping it stops it.
 #[derive(Debug)]
 pub struct Stack {
+    // In the order in which they end.
+    running: Mutex<Running>,
+    kubernetes: Option<ApiServer>,
     dir: tempfile::TempDir,
     options: StackOptions,
-    running: Mutex<Running>,
+}
+
+/// A demo model that goes on when this is dropped.
+#[derive(Debug)]
+pub struct HeldModel(PathBuf);
+
+impl Drop for HeldModel {
+    fn drop(&mut self) {
+        // A stack that is gone has taken it along.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,10 +73,12 @@ impl Stack {
             std::os::unix::fs::PermissionsExt::from_mode(0o755),
         )?;
         demo_repository(&dir.path().join("demo"))?;
+        let kubernetes = cluster::start()?;
         let stack = Self {
+            running: Mutex::default(),
+            kubernetes,
             dir,
             options,
-            running: Mutex::default(),
         };
         stack.launch("127.0.0.1:0")?;
         Ok(stack)
@@ -106,6 +126,17 @@ impl Stack {
     /// When the gateway refuses.
     pub async fn admin(&self) -> Result<Api> {
         Api::login(&self.url(), &self.ready("email"), &self.ready("password")).await
+    }
+
+    /// From now on the demo model does not answer turns in which tools have returned so many results, nor says more messages of a series,
+    /// until the answer is dropped. All tasks of the stack are held; one test at a time may do that.
+    ///
+    /// # Errors
+    /// When the file that says so cannot be written.
+    pub fn hold_model(&self, steps: usize) -> Result<HeldModel> {
+        let file = self.data().join("demo-model.hold");
+        std::fs::write(&file, steps.to_string())?;
+        Ok(HeldModel(file))
     }
 
     /// Runs kubectl; answers with its standard output.
@@ -224,6 +255,9 @@ impl Stack {
     #[must_use]
     pub fn logs(&self) -> String {
         let mut text = tail(&self.dir.path().join("up.log"), 4000);
+        if let Some(server) = &self.kubernetes {
+            text.push_str(&format!("\n--- the API server\n{}", server.log()));
+        }
         let logs = std::fs::read_dir(self.data().join("logs"));
         for entry in logs.into_iter().flatten().flatten() {
             text.push_str(&format!(
@@ -253,6 +287,8 @@ impl Stack {
             .arg(self.repository())
             .arg("--node-modules")
             .arg(root().join("node_modules"))
+            .args(self.kubernetes.iter().map(|_| "--kubeconfig"))
+            .args(self.kubernetes.iter().map(ApiServer::kubeconfig))
             .args(self.options.fake_codex.then_some("--codex-bin"))
             .args(fake_codex)
             .args(&self.options.arguments)

@@ -10,9 +10,11 @@
 //! | `[fake:events N]` | messages `event 1` to `event N` |
 //! | `[fake:bytes N]` | one line of N bytes |
 //! | `[fake:sleep S]` | S seconds pass; fractions are welcome |
+//! | `[fake:until PATH]` | nothing, until there is a file; tests make it in the repository, which a task sees under `/srv/repos` |
 //! | `[fake:exit N]` | the turn ends here: N is the exit code, and any but 0 a failed turn |
 
 use std::io::{self, BufWriter, Read as _, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -20,6 +22,9 @@ use serde_json::{Value, json};
 
 /// How many bytes of a long line are written at once.
 const CHUNK: [u8; 4096] = [b'x'; 4096];
+
+/// How often a file that is waited for is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("--version") {
@@ -63,6 +68,7 @@ enum Act {
     Events(u64),
     Bytes(u64),
     Sleep(Duration),
+    Until(PathBuf),
     Exit(u8),
 }
 
@@ -83,6 +89,7 @@ fn acts(prompt: &str) -> impl Iterator<Item = Result<Act, String>> {
                 let seconds = argument.parse().map_err(|_| wrong())?;
                 Act::Sleep(Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?)
             }
+            "until" => Act::Until(argument.into()),
             "exit" => Act::Exit(argument.parse().map_err(|_| wrong())?),
             _ => return Err(wrong()),
         })
@@ -97,17 +104,22 @@ struct Stage<W> {
 impl<W: Write> Stage<W> {
     /// Plays an act; the answer is the exit code when it ends the turn.
     fn play(&mut self, act: &Act) -> io::Result<Option<u8>> {
-        match *act {
-            Act::Lines(count) => number_lines(&mut self.out, count)?,
-            Act::Stderr(count) => number_lines(BufWriter::new(io::stderr()), count)?,
+        match act {
+            Act::Lines(count) => number_lines(&mut self.out, *count)?,
+            Act::Stderr(count) => number_lines(BufWriter::new(io::stderr()), *count)?,
             Act::Events(count) => {
-                for number in 1..=count {
+                for number in 1..=*count {
                     self.message(&format!("event {number}"))?;
                 }
             }
-            Act::Bytes(count) => self.long_line(count)?,
-            Act::Sleep(time) => std::thread::sleep(time),
-            Act::Exit(code) => return Ok(Some(code)),
+            Act::Bytes(count) => self.long_line(*count)?,
+            Act::Sleep(time) => std::thread::sleep(*time),
+            Act::Until(path) => {
+                while !path.exists() {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+            }
+            Act::Exit(code) => return Ok(Some(*code)),
         }
         Ok(None)
     }

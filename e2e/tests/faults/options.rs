@@ -33,7 +33,7 @@ async fn outside(stack: &Stack, stores: &Stores) -> Result<()> {
         .iter()
         .find(|(name, _)| name == "AWS_SECRET_ACCESS_KEY")
         .context("the server has a key")?;
-    for part in ["operator", "gateway", "local-cluster", "pod-proxy"] {
+    for part in ["operator", "gateway", stack.node(), "pod-proxy"] {
         for file in ["environ", "cmdline"] {
             let text = std::fs::read(format!("/proc/{}/{file}", stack.pid(part)?))?;
             ensure!(

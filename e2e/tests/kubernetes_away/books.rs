@@ -81,7 +81,7 @@ fn resources(stack: &Stack, marker: &str, ids: &HashSet<&str>) -> Result<()> {
 }
 
 /// One Pod each, ever: the events know those that are gone.
-fn pods(stack: &Stack, ids: &HashSet<&str>) -> Result<()> {
+pub(crate) fn pods(stack: &Stack, ids: &HashSet<&str>) -> Result<()> {
     let mut pods: HashMap<&str, HashSet<String>> = HashMap::new();
     for event in list(stack, "events")? {
         let about = &event["involvedObject"];

@@ -5,6 +5,7 @@
 
 mod books;
 mod clients;
+mod killed;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -24,11 +25,25 @@ use crate::clients::Clients;
 const TASKS: u32 = 12;
 
 fn main() -> Result<ExitCode> {
+    let at_once = killed::TASKS.to_string();
     let mut suite = Suite::start(StackOptions {
         fake_codex: true,
+        arguments: [
+            "--max-running",
+            &at_once,
+            "--max-running-per-user",
+            &at_once,
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         ..StackOptions::default()
     })?;
     suite.add("kubernetes_away::frozen", frozen);
+    suite.add(
+        "kubernetes_away::killed_while_tasks_run",
+        killed::while_tasks_run,
+    );
+    // The last, because gateway and operator are left on links that end with it.
     suite.add("kubernetes_away::cut_off", cut_off);
     // One after the other: each scenario pulls the floor from under the rest.
     suite.one_by_one();
@@ -44,7 +59,7 @@ fn away() -> Result<Duration> {
 /// The API server stops in the middle of what it does: connections stay, and nobody answers. Who submits does not notice.
 async fn frozen(stack: Arc<Stack>) -> Result<()> {
     let away = away()?;
-    let server = Pid::from_raw(stack.pid("local-cluster")?);
+    let server = Pid::from_raw(stack.api_server()?);
     let clients = Clients::start(&stack, "frozen", TASKS, away).await?;
     kill(server, Signal::SIGSTOP)?;
     tokio::time::sleep(away).await;

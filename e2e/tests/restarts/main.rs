@@ -12,8 +12,9 @@ fn main() -> Result<ExitCode> {
     suite.add("restarts::gateway", |stack| kill_one(stack, "gateway"));
     suite.add("restarts::operator", |stack| kill_one(stack, "operator"));
     suite.add("restarts::pod_proxy", pod_proxy);
-    suite.add("restarts::local_cluster", |stack| {
-        kill_one(stack, "local-cluster")
+    suite.add("restarts::node", |stack| {
+        let node = stack.node();
+        kill_one(stack, node)
     });
     suite.add(
         "restarts::operator_again_and_again_during_starts",

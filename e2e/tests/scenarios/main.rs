@@ -4,6 +4,7 @@ mod allow_list;
 mod ending;
 mod isolation;
 mod kubectl;
+mod node;
 mod outcome;
 mod readme;
 mod resume;
@@ -21,6 +22,7 @@ fn main() -> anyhow::Result<ExitCode> {
     isolation::add(&mut suite);
     allow_list::add(&mut suite);
     kubectl::add(&mut suite);
+    node::add(&mut suite);
     streams::add(&mut suite);
     resume::add(&mut suite);
     readme::add(&mut suite);

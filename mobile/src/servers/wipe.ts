@@ -1,10 +1,12 @@
 import { forgetComposer } from "@/composer/kept";
 import { forgetNotices } from "@/notices/watched";
+import { wipeShelf } from "@/offline";
 import { forgetQueries } from "@/queries";
 
 /** Removes everything that is kept of a server but its address: whoever has signed out, or was signed out, leaves nothing behind. */
 export async function wipe(url: string): Promise<void> {
   forgetQueries(url);
   forgetComposer(url);
+  await wipeShelf(url);
   await forgetNotices(url);
 }

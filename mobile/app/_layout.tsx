@@ -1,15 +1,17 @@
 import "@/notices/background";
 
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query";
 import { type ErrorBoundaryProps, Stack, usePathname, useRouter } from "expo-router";
 import { StatusBar } from "expo-status-bar";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { StyleSheet, View } from "react-native";
 import { SafeAreaProvider } from "react-native-safe-area-context";
 
 import { SidePane } from "@/frame/side-pane";
+import { wireQueries } from "@/live/wire-queries";
 import { Lock } from "@/lock/lock";
 import { useNotices } from "@/notices/use-notices";
+import { useOffline } from "@/offline/use-offline";
 import { useServerUrl } from "@/servers/context";
 import { Gate } from "@/servers/gate";
 import { t } from "@/strings";
@@ -45,7 +47,12 @@ function Screens() {
   const isWide = useIsWide();
   const router = useRouter();
   const open = usePathname().match(/^\/task\/([^/]+)/)?.[1] ?? null;
-  useNotices(useServerUrl());
+  const server = useServerUrl();
+  useNotices(server);
+  useEffect(wireQueries, []);
+  const isRestored = useOffline(server, useQueryClient());
+  // With what was kept there is something to show until the gateway answers; looking for it takes no time that anybody sees.
+  if (!isRestored) return <View style={[styles.fill, { backgroundColor: colors.ground }]} />;
   return (
     <View style={[styles.row, { backgroundColor: colors.ground }]}>
       {isWide && <SidePane selected={open} onOpen={(id) => (open ? router.replace(`/task/${id}`) : router.push(`/task/${id}`))} />}

@@ -21,6 +21,13 @@ jest.mock("expo-secure-store", () => ({
   deleteItemAsync: (key: string) => Promise.resolve(void mockSecrets.delete(key)),
 }));
 
+// A network that stays as it is; `lifecycle.test.tsx` has one that comes and goes.
+jest.mock("expo-network", () => ({
+  NetworkStateType: { NONE: "NONE", UNKNOWN: "UNKNOWN", WIFI: "WIFI" },
+  getNetworkStateAsync: () => Promise.resolve({ isConnected: true, type: "WIFI" }),
+  addNetworkStateListener: () => ({ remove: () => undefined }),
+}));
+
 jest.mock("react-native-safe-area-context", () => jest.requireActual<{ default: object }>("react-native-safe-area-context/jest/mock").default);
 
 /** What the keychain has. */

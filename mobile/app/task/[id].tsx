@@ -1,40 +1,26 @@
-import { NotFoundError, isFinal } from "@codex-remote/sdk";
 import { useLocalSearchParams, useRouter } from "expo-router";
+import { StyleSheet, View } from "react-native";
+import { useSafeAreaInsets } from "react-native-safe-area-context";
 
 import { useLooking } from "@/notices/use-notices";
-import { useTask } from "@/queries";
 import { useServerUrl } from "@/servers/context";
-import { t } from "@/strings";
-import { CancelButton } from "@/tasks/cancel-button";
+import { t } from "@/task/strings";
+import { TaskScreen } from "@/task/task-screen";
 import { Button } from "@/ui/button";
-import { Notice, Problem } from "@/ui/notice";
-import { Screen } from "@/ui/screen";
-import { StateBadge } from "@/ui/state-badge";
-import { Text } from "@/ui/text";
+import { space, useColors } from "@/ui/theme";
 
-export default function TaskScreen() {
+export default function TaskRoute() {
   const { id } = useLocalSearchParams<{ id: string }>();
+  const colors = useColors();
+  const insets = useSafeAreaInsets();
   const router = useRouter();
-  const query = useTask(id);
   useLooking(useServerUrl(), id);
-  const task = query.data;
   return (
-    <Screen>
-      {query.error instanceof NotFoundError && (
-        <Notice title={t.problem.notFound} text={t.problem.notFoundText}>
-          <Button title={t.problem.home} onPress={() => router.replace("/")} />
-        </Notice>
-      )}
-      {query.error && !(query.error instanceof NotFoundError) && <Problem title={t.task.failed} error={query.error} onRetry={() => void query.refetch()} />}
-      {task && (
-        <>
-          <Text kind="heading" selectable>
-            {task.prompt}
-          </Text>
-          <StateBadge state={task.status} />
-          {!isFinal(task.status) && <CancelButton id={id} isAsked={false} />}
-        </>
-      )}
-    </Screen>
+    <View role="main" style={[styles.screen, { backgroundColor: colors.ground, paddingTop: insets.top, paddingBottom: insets.bottom }]}>
+      <Button title={`‹ ${t.problem.back}`} label={t.problem.back} kind="quiet" style={styles.back} onPress={() => router.dismissTo("/")} />
+      <TaskScreen id={id} />
+    </View>
   );
 }
+
+const styles = StyleSheet.create({ screen: { flex: 1 }, back: { alignSelf: "flex-start", paddingHorizontal: space.l } });

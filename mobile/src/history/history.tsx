@@ -5,6 +5,7 @@ import { ActivityIndicator, FlatList, RefreshControl, StyleSheet, View } from "r
 import { useSafeAreaInsets } from "react-native-safe-area-context";
 
 import { count } from "@/format";
+import { SavedCopy, useSavedCopy } from "@/offline/saved-copy";
 import { type Filter, flat, useTasks } from "@/queries";
 import { t } from "@/strings";
 import { Button } from "@/ui/button";
@@ -37,6 +38,7 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
   const isActive = useActive();
   const isFocused = useIsFocused();
   const query = useTasks(asked, isActive && isFocused);
+  const savedAt = useSavedCopy(query);
   const [isPulled, setPulled] = useState(false);
   const now = useNow();
   const tasks = flat(query.data?.pages);
@@ -85,7 +87,8 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
             clearButtonMode="while-editing"
           />
           <StateFilter value={filter.status} onChange={(status) => setFilter({ ...filter, status })} />
-          {query.error && <Problem title={t.list.failed} error={query.error} onRetry={() => void query.refetch()} />}
+          {savedAt !== null && <SavedCopy at={savedAt} />}
+          {query.error && savedAt === null && <Problem title={t.list.failed} error={query.error} onRetry={() => void query.refetch()} />}
         </View>
       }
       ListEmptyComponent={

@@ -1,0 +1,75 @@
+import { type Row, clockTime, count, isProblem, itemName, plainMessage, textOf } from "@codex-remote/view";
+import { type ReactNode, memo } from "react";
+import { StyleSheet, View } from "react-native";
+
+import { t } from "@/task/strings";
+import { Text } from "@/ui/text";
+import { space, useColors } from "@/ui/theme";
+import { CopyButton } from "./action-button";
+import { Item } from "./items";
+import { OutputLines } from "./output-lines";
+
+/** One row; drawn again only when the row is another one. */
+export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: Row; isMarked: boolean }) {
+  const colors = useColors();
+  const edge = isMarked ? colors.accent : isProblem(row) ? colors.bad : colors.line;
+  return (
+    <View role="article" aria-label={nameOf(row)} testID={`row-${row.kind === "item" ? row.item.type : row.kind}`} style={[styles.row, { borderColor: edge, backgroundColor: colors.raised }, isMarked && styles.marked]}>
+      <View style={styles.head}>
+        <Text kind="small" tone={isProblem(row) ? "bad" : "soft"} style={styles.name}>
+          {nameOf(row)}
+        </Text>
+        {row.kind === "item" && row.isOpen && (
+          <Text kind="small" tone="busy">
+            {t.log.running}
+          </Text>
+        )}
+        <View style={styles.fill} />
+        {row.kind !== "gap" && <CopyButton kind="quiet" text={() => textOf(row)} style={styles.copy} />}
+        <Text kind="small" tone="soft">
+          {clockTime(row.ts)}
+        </Text>
+      </View>
+      {bodyOf(row)}
+    </View>
+  );
+});
+
+function nameOf(row: Row): string {
+  switch (row.kind) {
+    case "item":
+      return itemName(row.item);
+    case "output":
+      return t.log.output(row.lines.length);
+    case "error":
+      return row.isFinal ? t.log.failedTurn : t.log.trouble;
+    case "note":
+      return t.log.warning;
+    case "gap":
+      return t.log.gap(count(row.count));
+  }
+}
+
+function bodyOf(row: Row): ReactNode {
+  switch (row.kind) {
+    case "item":
+      return <Item item={row.item} />;
+    case "output":
+      return <OutputLines lines={row.lines.map((line) => line.text)} />;
+    case "error":
+      return <Text selectable>{plainMessage(row.message)}</Text>;
+    case "note":
+      return <Text selectable>{row.text}</Text>;
+    case "gap":
+      return null;
+  }
+}
+
+const styles = StyleSheet.create({
+  row: { borderWidth: 1, borderRadius: 10, padding: space.m, gap: space.s, marginBottom: space.s },
+  marked: { borderWidth: 2, padding: space.m - 1 },
+  head: { flexDirection: "row", alignItems: "center", flexWrap: "wrap", gap: space.s },
+  name: { fontWeight: "600" },
+  fill: { flex: 1 },
+  copy: { paddingVertical: 0, paddingHorizontal: space.s },
+});

@@ -1,0 +1,23 @@
+import { words } from "@codex-remote/view";
+
+/** The English words of a task: what the web client says as well, and what only a phone does. */
+export const t = {
+  ...words,
+  back: "Back",
+  paused: { hidden: "Paused in the background", offline: "No network: goes on when it is back" },
+  share: "Share",
+  shared: "Shared",
+  shareLog: "Share the log",
+  sharePatch: "Share patch",
+  shareFailed: "That did not work",
+  allFiles: "All files",
+  file: (at: number, of: number) => `File ${at} of ${of}`,
+  nextFile: "Next file",
+  previousFile: "Previous file",
+  openFile: (path: string, kind: string, added: number, removed: number) => `${path}, ${kind}, ${added} lines added, ${removed} removed`,
+  removedLine: "removed",
+  addedLine: "added",
+  missingText: "The gateway cannot be reached, and this device keeps only the tasks that were opened last.",
+  failed: "The task cannot be loaded",
+  noWrap: "Do not wrap",
+} as const;

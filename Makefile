@@ -41,14 +41,23 @@ mobile/node_modules/.installed: mobile/package.json mobile/package-lock.json
 
 .PHONY: mobile
 mobile: node_modules/.workspaces mobile/node_modules/.installed ## Build the phone client as a page (mobile/dist/web)
-	npm run build -w sdk
+	npm run build -w sdk -w view
 	npm run export --prefix mobile -- web
 
 .PHONY: test-mobile
 test-mobile: node_modules/.workspaces mobile/node_modules/.installed ## Check and test the phone client, without a stack
-	npm run build -w sdk
-	npx eslint --max-warnings 0 mobile
+	npm run build -w sdk -w view
+	npx eslint --max-warnings 0 mobile e2e/mobile
 	npm test --prefix mobile
+
+.PHONY: e2e-mobile
+e2e-mobile: build mobile test-tools ## Run the phone client in Chromium at the size of a phone, against the real stack
+	npx tsc --noEmit -p e2e/mobile
+	npx playwright test -c e2e/mobile
+
+.PHONY: measure-mobile
+measure-mobile: build mobile test-tools ## Measure how a long log scrolls in the phone client (2 minutes, a machine without other work)
+	npx playwright test -c e2e/mobile/playwright.measure.config.ts
 
 # The web client takes less time than the programs, so it is built beside them.
 .PHONY: up

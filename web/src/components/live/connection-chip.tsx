@@ -1,5 +1,7 @@
-import { type Connection, words } from "@codex-remote/view";
+import type { Connection } from "@codex-remote/view";
 import clsx from "clsx";
+
+import { t } from "@/strings";
 
 const tones: Record<Connection["state"], string> = {
   connecting: "bg-soft",
@@ -15,9 +17,9 @@ export function ConnectionChip({ connection }: { connection: Connection }) {
   const { state } = connection;
   const error = state === "failed" || state === "waiting" ? connection.error?.message : null;
   return (
-    <span className="inline-flex items-center gap-1.5" role="status" title={[words.connection.explain[state], error].filter(Boolean).join(" ")} data-connection={state}>
+    <span className="inline-flex items-center gap-1.5" role="status" title={[t.connection.explain[state], error].filter(Boolean).join(" ")} data-connection={state}>
       <span aria-hidden className={clsx("size-2 rounded-full", tones[state])} />
-      {words.connection[state]}
+      {t.connection[state]}
       {state === "failed" && error ? `: ${error}` : ""}
     </span>
   );

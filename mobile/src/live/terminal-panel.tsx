@@ -10,7 +10,7 @@ import { Text } from "@/ui/text";
 import { space, useColors } from "@/ui/theme";
 import { ActionButton, CopyButton } from "./action-button";
 import { SearchBar } from "./search-bar";
-import { TerminalLine } from "./terminal-line";
+import { type Block, TerminalBlock, blockOf, blocksOfLines } from "./terminal-block";
 import { useFollow } from "./use-follow";
 import { nextProblem, usePausable, useSearch } from "./use-terminal";
 
@@ -21,7 +21,7 @@ const LONGEST = 2_000;
 
 export function TerminalPanel({ live, onShareLog }: { live: LiveView; onShareLog: () => Promise<void> }) {
   const colors = useColors();
-  const list = useRef<FlashListRef<Line>>(null);
+  const list = useRef<FlashListRef<Block>>(null);
   const [isWrapped, setWrapped] = useState(true);
   const [problem, setProblem] = useState(-1);
   const [failure, setFailure] = useState<unknown>(null);
@@ -30,7 +30,7 @@ export function TerminalPanel({ live, onShareLog }: { live: LiveView; onShareLog
   const go = (number: number) => {
     follow(false);
     // The list may have let the line go meanwhile.
-    void list.current?.scrollToIndex({ index: Math.max(0, number - dropped), animated: false, viewPosition: 0.5 });
+    void list.current?.scrollToIndex({ index: Math.max(0, blockOf(number, dropped)), animated: false, viewPosition: 0.5 });
   };
   const search = useSearch(live.terminal.lines, dropped, live.version, go);
   const onProblem = () => {
@@ -41,24 +41,16 @@ export function TerminalPanel({ live, onShareLog }: { live: LiveView; onShareLog
   };
   const digits = String(shown.length + dropped).length;
   const mark = search.needle.toLowerCase();
-  const marks = useMemo(() => ({ isWrapped, mark, hit: search.hit, problem, digits, dropped }), [isWrapped, mark, search.hit, problem, digits, dropped]);
+  const blocks = useMemo(() => blocksOfLines(shown, dropped), [shown, dropped]);
+  const hit = search.hit ?? -1;
   const renderItem = useCallback(
-    ({ item, index }: { item: Line; index: number }) => {
-      const number = index + marks.dropped;
-      return <TerminalLine line={item} number={number + 1} digits={marks.digits} isWrapped={marks.isWrapped} mark={marks.mark} isMarked={number === marks.hit || number === marks.problem} />;
+    ({ item }: { item: Block }) => {
+      const inside = (number: number) => (number >= item.from && number < item.from + item.lines.length ? number : -1);
+      return <TerminalBlock block={item} digits={digits} isWrapped={isWrapped} mark={mark} hit={inside(hit)} problem={inside(problem)} colors={colors} />;
     },
-    [marks],
+    [digits, isWrapped, mark, hit, problem, colors],
   );
-  const lines = (
-    <FlashList
-      ref={list}
-      data={shown}
-      renderItem={renderItem}
-      keyExtractor={useCallback((_: Line, index: number) => String(index + dropped), [dropped])}
-      getItemType={kindOf}
-      {...handlers}
-    />
-  );
+  const lines = <FlashList ref={list} data={blocks} renderItem={renderItem} keyExtractor={keyOf} {...handlers} />;
   return (
     <View style={styles.panel}>
       <SearchBar {...search} />
@@ -88,7 +80,7 @@ export function TerminalPanel({ live, onShareLog }: { live: LiveView; onShareLog
   );
 }
 
-const kindOf = (line: Line) => line.kind;
+const keyOf = (block: Block) => String(block.id);
 
 /** As wide as the longest line, so that all of them scroll sideways together. */
 function Sideways({ lines, children }: { lines: Line[]; children: React.ReactNode }) {

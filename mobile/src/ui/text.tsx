@@ -4,6 +4,9 @@ import { type Palette, useColors } from "./theme";
 
 export type TextKind = "title" | "heading" | "body" | "strong" | "small" | "mono";
 
+/** Letters of one width. */
+export const MONO = Platform.select({ ios: "Menlo", android: "monospace", default: "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" });
+
 /** No heights: people choose how large text is. */
 const kinds: Record<TextKind, TextStyle> = {
   title: { fontSize: 24, fontWeight: "700" },
@@ -11,7 +14,7 @@ const kinds: Record<TextKind, TextStyle> = {
   body: { fontSize: 16 },
   strong: { fontSize: 16, fontWeight: "600" },
   small: { fontSize: 14 },
-  mono: { fontSize: 14, fontFamily: Platform.select({ ios: "Menlo", android: "monospace", default: "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" }) },
+  mono: { fontSize: 14, fontFamily: MONO },
 };
 
 const levels: Partial<Record<TextKind, number>> = { title: 1, heading: 2 };

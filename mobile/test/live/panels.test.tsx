@@ -5,6 +5,7 @@ import { type LiveView, Terminal, Timeline } from "@codex-remote/view";
 import { act, fireEvent, render, renderHook, screen } from "@testing-library/react-native";
 import { createRef } from "react";
 
+import { blockOf, blocksOfLines } from "@/live/terminal-block";
 import { TerminalPanel } from "@/live/terminal-panel";
 import { TimelinePanel } from "@/live/timeline-panel";
 import { type Scroller, useFollow } from "@/live/use-follow";
@@ -131,5 +132,26 @@ describe("a list that follows its end", () => {
     act(() => result.current.follow(true));
     expect(scrollToEnd).toHaveBeenCalledTimes(2);
     expect(result.current.isFollowing).toBe(true);
+  });
+});
+
+describe("lines in blocks", () => {
+  const lines = Array.from({ length: 25 }, (_, index) => ({ text: String(index), kind: "out" as const }));
+  const numbers = (dropped: number) => blocksOfLines(lines, dropped).map(({ id, from, lines }) => [id, from, lines.length]);
+
+  test("every line is in one of them, and stays in it when older lines are let go", () => {
+    expect(numbers(0)).toEqual([[0, 0, 10], [1, 10, 10], [2, 20, 5]]);
+    expect(numbers(13)).toEqual([[1, 13, 7], [2, 20, 10], [3, 30, 8]]);
+    expect(blocksOfLines([], 7)).toEqual([]);
+  });
+
+  test("the block of a line is found", () => {
+    for (const dropped of [0, 13]) {
+      const blocks = blocksOfLines(lines, dropped);
+      for (let number = dropped; number < dropped + lines.length; number++) {
+        const { from, lines } = blocks[blockOf(number, dropped)]!;
+        expect(number >= from && number < from + lines.length).toBe(true);
+      }
+    }
   });
 });

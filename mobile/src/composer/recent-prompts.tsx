@@ -1,6 +1,6 @@
+import { firstLine } from "@codex-remote/view";
 import { Pressable, StyleSheet, View } from "react-native";
 
-import { firstLine } from "@/format";
 import { t } from "@/strings";
 import { Button } from "@/ui/button";
 import { Text } from "@/ui/text";

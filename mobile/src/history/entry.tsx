@@ -1,8 +1,8 @@
 import type { Task } from "@codex-remote/sdk";
+import { ago, firstLine } from "@codex-remote/view";
 import { memo } from "react";
 import { Pressable, StyleSheet, View } from "react-native";
 
-import { ago, firstLine } from "@/format";
 import { t } from "@/strings";
 import { StateBadge } from "@/ui/state-badge";
 import { Text } from "@/ui/text";

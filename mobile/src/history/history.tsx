@@ -1,10 +1,10 @@
 import type { Task } from "@codex-remote/sdk";
+import { count } from "@codex-remote/view";
 import { useIsFocused } from "expo-router";
 import { useEffect, useState } from "react";
 import { ActivityIndicator, FlatList, RefreshControl, StyleSheet, View } from "react-native";
 import { useSafeAreaInsets } from "react-native-safe-area-context";
 
-import { count } from "@/format";
 import { SavedCopy, useSavedCopy } from "@/offline/saved-copy";
 import { type Filter, flat, useTasks } from "@/queries";
 import { t } from "@/strings";

@@ -1,6 +1,6 @@
 import { NotFoundError, type Task, isFinal } from "@codex-remote/sdk";
+import { firstLine } from "@codex-remote/view";
 
-import { firstLine } from "@/format";
 import { taskLink } from "@/links/target";
 import { notifications } from "@/platform/notifications";
 import { clientFor } from "@/servers/client";

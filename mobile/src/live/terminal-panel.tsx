@@ -50,7 +50,7 @@ export function TerminalPanel({ live, onShareLog }: { live: LiveView; onShareLog
     },
     [digits, isWrapped, mark, hit, problem, colors],
   );
-  const lines = <FlashList ref={list} data={blocks} renderItem={renderItem} keyExtractor={keyOf} {...handlers} />;
+  const lines = <FlashList ref={list} data={blocks} renderItem={renderItem} keyExtractor={keyOf} tabIndex={0} {...handlers} />;
   return (
     <View style={styles.panel}>
       <SearchBar {...search} />

@@ -66,8 +66,9 @@ function bodyOf(row: Row): ReactNode {
 }
 
 const styles = StyleSheet.create({
-  row: { borderWidth: 1, borderRadius: 10, padding: space.m, gap: space.s, marginBottom: space.s },
-  marked: { borderWidth: 2, padding: space.m - 1 },
+  // The head is as high as a finger is wide, which is room enough above it.
+  row: { borderWidth: 1, borderRadius: 10, paddingHorizontal: space.m, paddingBottom: space.m, gap: space.xs, marginBottom: space.s },
+  marked: { borderWidth: 2, paddingHorizontal: space.m - 1, paddingBottom: space.m - 1, marginTop: -1 },
   head: { flexDirection: "row", alignItems: "center", flexWrap: "wrap", gap: space.s },
   name: { fontWeight: "600" },
   fill: { flex: 1 },

@@ -53,7 +53,7 @@ function FileRow({ file, onPress }: { file: PatchFile; onPress: () => void }) {
   const colors = useColors();
   const slash = file.path.lastIndexOf("/") + 1;
   return (
-    <Pressable role="button" aria-label={t.openFile(file.path, t.diff.kinds[file.kind], file.added, file.removed)} onPress={onPress} style={({ pressed }) => [styles.file, { borderColor: colors.line }, pressed && { backgroundColor: colors.sunken }]}>
+    <Pressable role="button" onPress={onPress} style={({ pressed }) => [styles.file, { borderColor: colors.line }, pressed && { backgroundColor: colors.sunken }]}>
       <View style={styles.name}>
         <Text kind="mono">{file.path.slice(slash)}</Text>
         {slash > 0 && (

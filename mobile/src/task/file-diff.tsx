@@ -29,7 +29,7 @@ export function FileDiff({ file, at, of, onGo }: FileDiffProps) {
   const [isWrapped, setWrapped] = useState(true);
   const rows = useMemo(() => file.hunks.flatMap((hunk): DiffRow[] => [{ kind: "hunk", header: hunk.header }, ...hunk.changes.map((change): DiffRow => ({ kind: "change", ...change }))]), [file]);
   const longest = useMemo(() => rows.reduce((most, row) => Math.max(most, row.kind === "change" ? row.content.length : 0), 0), [rows]);
-  const list = <FlashList data={rows} keyExtractor={(_, index) => String(index)} getItemType={(row) => row.kind} renderItem={({ item }) => <DiffLine row={item} isWrapped={isWrapped} />} />;
+  const list = <FlashList tabIndex={0} data={rows} keyExtractor={(_, index) => String(index)} getItemType={(row) => row.kind} renderItem={({ item }) => <DiffLine row={item} isWrapped={isWrapped} />} />;
   return (
     <View style={styles.panel}>
       <View style={styles.bar}>

@@ -14,7 +14,6 @@ export const t = {
   file: (at: number, of: number) => `File ${at} of ${of}`,
   nextFile: "Next file",
   previousFile: "Previous file",
-  openFile: (path: string, kind: string, added: number, removed: number) => `${path}, ${kind}, ${added} lines added, ${removed} removed`,
   removedLine: "removed",
   addedLine: "added",
   missingText: "The gateway cannot be reached, and this device keeps only the tasks that were opened last.",

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::limits::{MAX_ENV_VALUE_BYTES, MAX_ENV_VARS};
 
 /// Names that are always refused.
-const REFUSED_NAMES: &[&str] = &[
+pub(crate) const REFUSED_NAMES: &[&str] = &[
     "PATH",
     "HOME",
     "USER",
@@ -61,7 +61,7 @@ const REFUSED_NAMES: &[&str] = &[
 ];
 
 /// Beginnings of names that are always refused.
-const REFUSED_PREFIXES: &[&str] = &[
+pub(crate) const REFUSED_PREFIXES: &[&str] = &[
     "LD_",
     "DYLD_",
     "GIT_",
@@ -122,6 +122,12 @@ impl EnvPolicy {
         Self {
             allowed: patterns.into_iter().map(Into::into).collect(),
         }
+    }
+
+    /// The patterns of the allow-list.
+    #[must_use]
+    pub fn patterns(&self) -> &[String] {
+        &self.allowed
     }
 
     /// Checks all variables of a task.

@@ -1,9 +1,10 @@
 //! The custom resources of Codex Remote Runner, and the rules that every part of it shares about them.
 //!
 //! `task` and `repository` hold one resource each; `phase`, `conditions` and `reasons` the words of a task's status;
-//! `allow_list` and `env_policy` decide what a task may name. The two policies know nothing of Kubernetes, so that
+//! `allow_list` and `env_policy` decide what a task may name, and `admission` tells it to the API server. The two policies know nothing of Kubernetes, so that
 //! the gateway can refuse early what the operator would refuse later, with the same text.
 
+pub mod admission;
 pub mod allow_list;
 pub mod conditions;
 pub mod env_policy;

@@ -128,6 +128,10 @@ pub struct Config {
         value_parser = variable_pattern
     )]
     pub env_allow: Vec<String>,
+    /// The ConfigMap, in the namespace of the tasks, into which the operator writes what tasks may name, for the admission policy of the
+    /// chart; without it, none is written.
+    #[arg(long, env = "CODEX_ALLOW_LIST", value_parser = dns_subdomain)]
+    pub allow_list: Option<String>,
     /// CPU limit of a task whose repository names none.
     #[arg(long, env = "CODEX_DEFAULT_CPU", default_value = "2", value_parser = quantity)]
     pub default_cpu: String,

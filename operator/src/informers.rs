@@ -16,6 +16,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
 use crate::admission::Admission;
 use crate::follow::Wake;
@@ -102,14 +103,22 @@ pub async fn watch_pods(context: Arc<Context>, writer: Writer<Pod>, wake: Wake) 
     }
 }
 
-/// Watches repositories.
-pub async fn watch_repositories(api: Api<CodexRepository>, writer: Writer<CodexRepository>) {
+/// Watches repositories, and tells whoever waits for it when they have `changed`.
+pub async fn watch_repositories(
+    api: Api<CodexRepository>,
+    writer: Writer<CodexRepository>,
+    changed: Arc<Notify>,
+) {
     let mut events = stream(api, watcher::Config::default(), |_| {})
         .reflect(writer)
         .boxed();
     while let Some(event) = events.next().await {
-        if let Err(error) = event {
-            tracing::warn!(%error, "the watch of repositories broke; it is made again");
+        match event {
+            Ok(Event::Apply(_) | Event::Delete(_) | Event::InitDone) => changed.notify_one(),
+            Ok(Event::Init | Event::InitApply(_)) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the watch of repositories broke; it is made again");
+            }
         }
     }
 }

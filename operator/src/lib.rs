@@ -7,6 +7,7 @@
 //! [`mod@run`] puts the parts together.
 
 pub mod admission;
+mod allow_list;
 pub mod checkpoint;
 pub mod config;
 pub mod domain;

@@ -16,7 +16,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{applier, controller};
 use kube::{Api, Client};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ use crate::preflight::Preflight;
 use crate::reconcile::{self, Context, Memories};
 use crate::spool::Spool;
 use crate::supervisor::Supervisor;
-use crate::{informers, leader, live};
+use crate::{allow_list, informers, leader, live};
 
 /// How many passes may be asked for before whoever asks has to wait.
 const QUEUE: usize = 4096;
@@ -212,9 +212,23 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         supervisor: supervisor.clone(),
         leadership: leadership.clone(),
     };
+    let changed = Arc::new(Notify::new());
     work.vital(
         "the watch of repositories",
-        informers::watch_repositories(context.repository_api.clone(), repository_writer),
+        informers::watch_repositories(
+            context.repository_api.clone(),
+            repository_writer,
+            Arc::clone(&changed),
+        ),
+    );
+    work.vital(
+        "the allow-list",
+        allow_list::publish(
+            client.clone(),
+            Arc::clone(&config),
+            context.repositories.clone(),
+            changed,
+        ),
     );
     work.vital(
         "the watch of Pods",

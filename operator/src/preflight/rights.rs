@@ -40,16 +40,21 @@ struct Right {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
 enum Name {
+    #[serde(rename = "lease")]
     Lease,
+    #[serde(rename = "namespace")]
     Namespace,
+    #[serde(rename = "allow list")]
+    AllowList,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 enum When {
     #[serde(rename = "leader election")]
     LeaderElection,
+    #[serde(rename = "allow list")]
+    AllowList,
     #[serde(rename = "user namespaces by node")]
     UserNamespacesByNode,
 }
@@ -123,6 +128,7 @@ fn is_needed(right: &Right, config: &Config) -> bool {
     match right.when {
         None => true,
         Some(When::LeaderElection) => config.leader_election,
+        Some(When::AllowList) => config.allow_list.is_some(),
         Some(When::UserNamespacesByNode) => {
             config.user_namespaces == UserNamespaces::Auto && config.runtime_class.is_none()
         }
@@ -134,9 +140,10 @@ async fn may(client: &Client, config: &Config, right: &Right, verb: &str) -> Res
         Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
         None => (right.resource.as_str(), None),
     };
-    let name = right.name.map(|name| match name {
-        Name::Lease => config.lease_name.clone(),
-        Name::Namespace => config.namespace.clone(),
+    let name = right.name.and_then(|name| match name {
+        Name::Lease => Some(config.lease_name.clone()),
+        Name::Namespace => Some(config.namespace.clone()),
+        Name::AllowList => config.allow_list.clone(),
     });
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {

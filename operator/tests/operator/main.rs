@@ -7,6 +7,7 @@
 
 mod support;
 
+mod allow_list;
 mod archive;
 mod cancel;
 mod kueue;

@@ -63,7 +63,10 @@ async fn a_right_without_which_nothing_runs_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_rights_are_told_and_tasks_run() {
     let mut world = World::new().await;
-    world.setup.flags = vec!["--allow-host-path=true".into()];
+    world.setup.flags = vec![
+        "--allow-host-path=true".into(),
+        "--allow-list=codex-allow-list".into(),
+    ];
     let front = world.front().await;
     let rows = rows().into_iter().filter(|(stops, ..)| !stops);
     let rows: Vec<_> = rows.collect();

@@ -14,6 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/kubernetes/pkg/apis/admissionregistration"
+	admissionregistrationinstall "k8s.io/kubernetes/pkg/apis/admissionregistration/install"
+	admissionregistrationvalidation "k8s.io/kubernetes/pkg/apis/admissionregistration/validation"
 	"k8s.io/kubernetes/pkg/apis/apps"
 	appsinstall "k8s.io/kubernetes/pkg/apis/apps/install"
 	appsvalidation "k8s.io/kubernetes/pkg/apis/apps/validation"
@@ -42,7 +45,7 @@ import (
 var decoder = func() runtime.Decoder {
 	scheme := runtime.NewScheme()
 	for _, install := range []func(*runtime.Scheme){
-		appsinstall.Install, autoscalinginstall.Install, batchinstall.Install, coreinstall.Install, networkinginstall.Install,
+		admissionregistrationinstall.Install, appsinstall.Install, autoscalinginstall.Install, batchinstall.Install, coreinstall.Install, networkinginstall.Install,
 		policyinstall.Install, rbacinstall.Install, apiextensionsinstall.Install,
 	} {
 		install(scheme)
@@ -125,6 +128,10 @@ func validateInternal(decoded runtime.Object) field.ErrorList {
 		return rbacvalidation.ValidateClusterRole(object, rbacvalidation.ClusterRoleValidationOptions{})
 	case *rbac.ClusterRoleBinding:
 		return rbacvalidation.ValidateClusterRoleBinding(object)
+	case *admissionregistration.ValidatingAdmissionPolicy:
+		return admissionregistrationvalidation.ValidateValidatingAdmissionPolicy(object)
+	case *admissionregistration.ValidatingAdmissionPolicyBinding:
+		return admissionregistrationvalidation.ValidateValidatingAdmissionPolicyBinding(object)
 	case *rbac.RoleBinding:
 		return rbacvalidation.ValidateRoleBinding(object)
 	case *core.Pod:

@@ -192,6 +192,7 @@ backup:
 	"bare": {stores, `
 redis: {password: false}
 archive: {credentials: false}
+admissionPolicy: {enabled: false}
 crds: {enabled: false}
 rbac: {create: false}
 tasks: {namespace: {create: false, name: agents}}

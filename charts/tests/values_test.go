@@ -48,6 +48,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`repositories: [{name: app}]`:                                                    "spec",
 		`telemetry: {endpoint: "http://user:key@host"}`:                                  "endpoint",
 		`telemetry: {sampler: sometimes}`:                                                "sampler",
+		`admissionPolicy: {otherPods: warn}`:                                             "otherPods",
 		`podProxy: {discovery: magic}`:                                                   "discovery",
 		`redis: {url: "redis://:password@host"}`:                                         "url",
 		`archive: {location: /srv/logs}`:                                                 "location",

@@ -1,10 +1,12 @@
 import { useEffect, useState } from "react";
 import { AppState } from "react-native";
 
-/** The time, read again now and then while the app is in front. */
-export function useNow(every = 10_000): number {
+/** The time, read again every so many milliseconds while the app is in front; never where that is `null`. */
+export function useNow(every: number | null = 10_000): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
+    if (every === null) return;
+    setNow(Date.now());
     const look = () => {
       if (AppState.currentState === "active") setNow(Date.now());
     };

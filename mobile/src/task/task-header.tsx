@@ -9,8 +9,8 @@ import { CancelButton } from "@/tasks/cancel-button";
 import { StateBadge } from "@/ui/state-badge";
 import { Text } from "@/ui/text";
 import { space, useColors } from "@/ui/theme";
+import { useNow } from "@/use-now";
 import { t } from "./strings";
-import { useNow } from "./use-now";
 
 export function TaskHeader({ task, state, stream, savedAt }: { task: Task; state: TaskState; stream: TaskStream; savedAt: number | null }) {
   const colors = useColors();
@@ -56,7 +56,7 @@ export function TaskHeader({ task, state, stream, savedAt }: { task: Task; state
 
 function Elapsed({ task, isOver, savedAt }: { task: Task; isOver: boolean; savedAt: number | null }) {
   // Nobody knows how a task that ran when it was last seen went on.
-  const clock = useNow(!isOver && task.started_at !== null && savedAt === null);
+  const clock = useNow(!isOver && task.started_at !== null && savedAt === null ? 1_000 : null);
   if (!task.started_at) return null;
   const end = task.finished_at ? Date.parse(task.finished_at) : (savedAt ?? clock);
   return (

@@ -9,7 +9,6 @@ use codex_tasklog::{Archive, LiveLog, Reader};
 use codex_telemetry::Tracer;
 use http::HeaderValue;
 use sqlx::PgPool;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::crowd::Crowd;
@@ -17,6 +16,7 @@ use crate::auth::oidc::{OidcSettings, Provider};
 use crate::auth::password::Passwords;
 use crate::auth::revocation::Openings;
 use crate::auth::token::TokenKeys;
+use crate::cluster::desk::Desk;
 use crate::cluster::repositories::Repositories;
 use crate::http::client_address::TrustedProxies;
 use crate::limits::{Limits, RateLimiter, RateSettings};
@@ -140,8 +140,8 @@ pub struct App {
     pub repositories: Repositories,
     /// The states of the tasks that somebody watches.
     pub states: TaskStates,
-    /// Wakes the dispatcher.
-    pub outbox: Notify,
+    /// Hands tasks to the dispatcher.
+    pub outbox: Desk,
     /// Where spans go.
     pub tracer: Tracer,
     /// Counters.

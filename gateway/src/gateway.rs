@@ -5,7 +5,7 @@ use std::sync::Arc;
 use codex_tasklog::Reader;
 use kube::Api;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use crate::auth::crowd::Crowd;
 use crate::auth::oidc::Provider;
 use crate::auth::password::{self, Passwords};
 use crate::auth::revocation::{self, Openings};
+use crate::cluster::desk::Desk;
 use crate::cluster::repositories::Repositories;
 use crate::cluster::{dispatcher, finalizers, recorder};
 use crate::config::Admin;
@@ -45,6 +46,7 @@ pub async fn run(
     let (stopping, shutdown) = (shutdown, CancellationToken::new());
     let drain = parts.settings.drain;
     let (repositories, feed) = Repositories::new();
+    let (outbox, handed) = Desk::new();
     let metrics = Arc::new(Metrics::default());
     let reader = Reader::new(Arc::clone(&parts.live), Arc::clone(&parts.archive));
     let source = Source {
@@ -79,7 +81,7 @@ pub async fn run(
         openings: Openings::default(),
         repositories,
         states: TaskStates::default(),
-        outbox: Notify::new(),
+        outbox,
         tracer: parts.tracer,
         metrics,
         settings: parts.settings,
@@ -117,7 +119,10 @@ pub async fn run(
         Box::pin(feed.run(watched, shutdown.clone())),
     );
     start("streams", Box::pin(async move { streams.ended().await }));
-    start("dispatcher", Box::pin(dispatcher::run(Arc::clone(&app))));
+    start(
+        "dispatcher",
+        Box::pin(dispatcher::run(Arc::clone(&app), handed)),
+    );
     start(
         "recorder",
         Box::pin(recorder::run(Arc::clone(&app), changes)),

@@ -168,10 +168,10 @@ fn heading(rejected: usize) -> String {
          disk before they acknowledge it. Each client sends the next as soon as it has the answer, and each is a user of its own but where the \
          table says otherwise; limits are counted, and never reached.\n\n\
          `POST /api/tasks` answers when the task and its audit row are committed, after a look at who asks; the `CodexTask` is made afterwards, \
-         from the outbox. So its answer is to be compared with the bare INSERT of the same row (same columns, indexes and reference to the \
-         user, no audit row, no transaction of several statements), and the time until a watch sees the `CodexTask` with a bare INSERT and \
-         then a bare create. In a closed loop the answers come faster than resources can be created, so at more clients what waits in the \
-         outbox is most of that time.\n\n",
+         by a worker that the request hands it to, or from the outbox where all of them are busy. So its answer is to be compared with the bare INSERT of the same row (same columns, indexes and reference to the \
+         user, no audit row, no limit of the user's tasks), and the time until a watch sees the `CodexTask` with a bare INSERT and \
+         then a bare create. In a closed loop the answers come faster than resources can be created, so at more clients the wait in the \
+         outbox is a part of that time.\n\n",
     );
     if rejected > 0 {
         let _ = writeln!(

@@ -2,6 +2,7 @@
 //! allow-list (`repositories`). It never touches a Pod.
 
 mod attempt;
+pub mod desk;
 pub mod dispatcher;
 pub mod finalizers;
 pub mod manifest;

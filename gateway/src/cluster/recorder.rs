@@ -116,7 +116,7 @@ impl Recorder {
         };
         let untold = record.cancel_requested && !task.spec.cancel && !task.phase().is_final();
         if untold && outbox::repeat_cancel(&self.app.pool, id).await? {
-            self.app.outbox.notify_one();
+            self.app.outbox.notice();
         }
         let seen = if is_abandoned(task) {
             vanished(&record)

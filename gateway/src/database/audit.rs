@@ -117,7 +117,7 @@ pub enum Credential {
 
 impl Credential {
     /// What the owner calls it.
-    fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         match self {
             Self::Session(_) => None,
             Self::ApiToken { name, .. } => Some(name),

@@ -36,6 +36,9 @@ const MAX_CONNECTIONS: u32 = 16;
 const MIN_CONNECTIONS: u32 = 4;
 /// How long a request waits for a connection before it is answered with 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may be idle and still be believed to be good. Requests that come one after the other save the round trip of a question;
+/// whoever comes after a pause, in which the database may have gone and come back, does not meet a dead connection.
+const BELIEVED: Duration = Duration::from_millis(250);
 /// How long the start waits for a database that is still starting itself.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -62,6 +65,15 @@ pub async fn connect(url: &SecretString) -> Result<PgPool, Error> {
         .min_connections(MIN_CONNECTIONS)
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > BELIEVED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options))
 }
 

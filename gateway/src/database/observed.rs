@@ -54,8 +54,6 @@ pub struct Recorded {
     thread_id: Option<String>,
     last_frame: Option<i64>,
     repository: Option<String>,
-    /// Whether it is known that the `CodexTask` exists.
-    pub in_cluster: bool,
     /// Whether somebody asked for the end.
     pub cancel_requested: bool,
 }
@@ -70,7 +68,8 @@ impl Recorded {
     /// The record after an observation; nothing when the observation adds nothing or is older than the record.
     ///
     /// States only move forward, and what is known of a task is never forgotten: a field that the observation lacks keeps
-    /// its value, except for the place in the queue and the reason to wait.
+    /// its value, except for the place in the queue and the reason to wait. That the resource exists is nothing new by itself: whoever
+    /// made it is about to write it down, or the lease of the outbox runs out and another does.
     #[must_use]
     pub fn after(&self, seen: &Observation) -> Option<Self> {
         if !self.phase.may_become(seen.phase) {
@@ -96,7 +95,6 @@ impl Recorded {
             thread_id: seen.thread_id.clone().or_else(|| self.thread_id.clone()),
             last_frame: seen.last_frame.or(self.last_frame),
             repository: seen.repository.clone().or_else(|| self.repository.clone()),
-            in_cluster: true,
             ..self.clone()
         };
         (next != *self).then_some(next)
@@ -136,7 +134,7 @@ pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<Recorded>, sqlx::Err
     sqlx::query_as!(
         Recorded,
         "SELECT revision, state AS \"phase: State\", queue_position, exit_code, reason, message, started_at, finished_at, \
-         usage AS \"usage: Json<Value>\", thread_id, last_frame, repository, cr_created_at IS NOT NULL AS \"in_cluster!\", \
+         usage AS \"usage: Json<Value>\", thread_id, last_frame, repository, \
          cancel_requested_at IS NOT NULL AS \"cancel_requested!\" FROM tasks WHERE id = $1",
         id,
     )
@@ -238,7 +236,6 @@ mod tests {
             thread_id: None,
             last_frame: None,
             repository: Some("app".into()),
-            in_cluster: true,
             cancel_requested: false,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A row with `outbox_at` in the past is due. Whoever claims it moves `outbox_at` ahead by [`LEASE`], works, and then settles
 //! the row or puts it back; a dispatcher that dies in between leaves a row that becomes due again. No transaction is open
-//! while Kubernetes is asked.
+//! while Kubernetes is asked. A gateway that can begin at once writes the row as claimed by itself ([`Due`]).
 
 use std::time::Duration;
 
@@ -12,9 +12,37 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::status::{TaskStatus, query_status};
+use super::tasks::NewTask;
 
 /// For how long a claimed row is left alone. Longer than any call to Kubernetes may take.
 pub const LEASE: Duration = Duration::from_secs(15);
+
+/// When the outbox has to look at a new row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Any gateway may claim it now.
+    Now,
+    /// Whoever writes it works on it, and others have to look when the lease runs out.
+    WithWriter,
+}
+
+impl Due {
+    /// From now on.
+    pub(super) const fn delay(self) -> Duration {
+        match self {
+            Self::Now => Duration::ZERO,
+            Self::WithWriter => LEASE,
+        }
+    }
+
+    /// How often the row was tried.
+    pub(super) const fn attempts(self) -> i32 {
+        match self {
+            Self::Now => 0,
+            Self::WithWriter => 1,
+        }
+    }
+}
 
 /// A row that is due.
 #[derive(Clone, Debug)]
@@ -47,6 +75,28 @@ pub struct Entry {
     pub outbox_attempts: i32,
 }
 
+impl Entry {
+    /// What [`claim`] would answer with for a task that was accepted as [`Due::WithWriter`].
+    #[must_use]
+    pub fn of_writer(id: Uuid, owner: String, task: NewTask) -> Self {
+        Self {
+            id,
+            name: id.to_string(),
+            owner,
+            prompt: task.prompt,
+            cwd: Some(task.cwd),
+            env: Json(task.env),
+            model: task.model,
+            timeout_seconds: task.timeout_seconds,
+            resume_from: task.resume_from,
+            traceparent: task.traceparent,
+            cancel_requested_at: None,
+            cr_created_at: None,
+            outbox_attempts: Due::WithWriter.attempts(),
+        }
+    }
+}
+
 /// Claims up to `limit` rows that are due, oldest first.
 ///
 /// # Errors
@@ -68,19 +118,27 @@ pub async fn claim(pool: &PgPool, limit: i64) -> Result<Vec<Entry>, sqlx::Error>
     Ok(entries)
 }
 
-/// The `CodexTask` exists. Answers whether the end of the task has been asked for in the meantime, which it was not told.
+/// These `CodexTask`s exist. Answers with those whose end has been asked for in the meantime, which they were not told.
+///
+/// The commit is not waited for: when PostgreSQL loses it in a crash, the rows become due again, and the resources are found under their names.
+/// They cannot be gone by then, because they stay until their end is on record, and that commit carries every one before it to the disk.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn settle_created(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error> {
-    let cancel = sqlx::query_scalar!(
+pub async fn settle_created(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    let settled = sqlx::query!(
         "UPDATE tasks SET cr_created_at = COALESCE(cr_created_at, now()), outbox_at = NULL, outbox_attempts = 0 \
-         WHERE id = $1 RETURNING cancel_requested_at IS NOT NULL AS \"cancel!\"",
-        id,
+         FROM set_config('synchronous_commit', 'off', true) \
+         WHERE id = ANY($1) RETURNING id, cancel_requested_at IS NOT NULL AS \"is_canceled!\"",
+        ids,
     )
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(cancel.unwrap_or(false))
+    Ok(settled
+        .into_iter()
+        .filter(|row| row.is_canceled)
+        .map(|row| row.id)
+        .collect())
 }
 
 /// The request to end the task was delivered, or there is nothing that it could be delivered to.

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use codex_crds::{Phase, reasons};
 use serde_json::Value;
+use sqlx::PgPool;
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::audit::{self, Action, Actor};
-use super::status::{TaskStatus, query_status};
-
-/// Tells the locks of submissions from others.
-const SUBMISSIONS: i32 = 0x7461_736b;
+use super::outbox::Due;
+use super::status::{State, TaskStatus, query_status};
 
 /// Whose tasks may be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +89,16 @@ pub enum Canceled {
     NotFound,
 }
 
-/// Writes the task and its audit row in one transaction. From here on it is accepted.
-///
-/// A user may have `limit` tasks queued or running; 0 is without limit.
+/// Under which terms a task is accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How many tasks the user may have queued or running; 0 is without limit.
+    pub limit: i64,
+    /// When the outbox has to look at the task.
+    pub due: Due,
+}
+
+/// Writes the task and its audit row in one statement, which is a transaction and a round trip. From here on it is accepted.
 ///
 /// # Errors
 /// Those of the database.
@@ -101,29 +106,24 @@ pub async fn accept(
     pool: &PgPool,
     actor: &Actor,
     task: &NewTask,
-    limit: i64,
+    terms: Terms,
 ) -> Result<Accepted, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    if limit > 0 {
-        // Requests that come at once must not all find the last place free; those of other users do not wait. A statement of its own,
-        // because the next one has to see what the one before it has committed.
-        sqlx::query!(
-            "SELECT pg_advisory_xact_lock($1, hashtext($2::uuid::text))",
-            SUBMISSIONS,
-            actor.user_id,
-        )
-        .execute(&mut *transaction)
-        .await?;
-    }
     let id = Uuid::now_v7();
-    let created = query_status!(
-        "INSERT INTO tasks (id, name, user_id, owner, prompt, cwd, repository, env, model, timeout_seconds, outbox_at, \
-         idempotency_key, request_hash, resume_from, traceparent) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), $11, $12, $14, $15 \
-         WHERE $13::bigint = 0 \
-         OR (SELECT count(*) FROM tasks WHERE user_id = $3 AND state IN ('queued', 'running')) < $13 \
-         ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING",
-        "",
+    let credential = actor.credential.as_ref();
+    let created = sqlx::query_as!(
+        TaskStatus,
+        "WITH task AS (\
+         INSERT INTO tasks (id, name, user_id, owner, prompt, cwd, repository, env, model, timeout_seconds, \
+         idempotency_key, request_hash, resume_from, traceparent, outbox_at, outbox_attempts) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, now() + $15, $16 \
+         WHERE $17::bigint = 0 OR has_room_for_task($3, $17) \
+         ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING *), \
+         noted AS (\
+         INSERT INTO audit (actor, user_id, action, task_id, ip, request_id, credential, credential_name) \
+         SELECT $4, $3, $18, id, $19, $20, $21, $22 FROM task) \
+         SELECT id AS \"id!\", revision AS \"revision!\", state AS \"phase!: State\", queue_position, exit_code, reason, message, \
+         created_at AS \"created_at!\", started_at, finished_at, updated_at AS \"updated_at!\", last_frame, cancel_requested_at, \
+         cr_created_at IS NOT NULL AS \"in_cluster!\" FROM task",
         id,
         id.to_string(),
         actor.user_id,
@@ -136,27 +136,30 @@ pub async fn accept(
         task.timeout_seconds,
         task.idempotency.as_ref().map(|it| it.key.as_str()),
         task.idempotency.as_ref().map(|it| it.request_hash.as_slice()),
-        limit,
         task.resume_from,
         task.traceparent.as_deref(),
+        terms.due.delay() as _,
+        terms.due.attempts(),
+        terms.limit,
+        Action::TaskCreated.as_str(),
+        actor.ip.as_deref(),
+        actor.request_id.as_deref(),
+        credential.map(audit::Credential::to_string),
+        credential.and_then(audit::Credential::name),
     )
-    .fetch_optional(&mut *transaction)
+    .fetch_optional(pool)
     .await?;
-    if let Some(created) = created {
-        audit::record(&mut transaction, actor, Action::TaskCreated, Some(id)).await?;
-        transaction.commit().await?;
-        return Ok(Accepted::Created(created));
-    }
-    let Some(idempotency) = &task.idempotency else {
+    match (created, &task.idempotency) {
+        (Some(created), _) => Ok(Accepted::Created(created)),
+        (None, Some(idempotency)) => repeated(pool, actor, idempotency).await,
         // Only the key can conflict: the id is new.
-        return Ok(Accepted::TooMany);
-    };
-    repeated(&mut transaction, actor, idempotency).await
+        (None, None) => Ok(Accepted::TooMany),
+    }
 }
 
 /// A request that is repeated is answered also when there is no place for another.
 async fn repeated(
-    connection: &mut PgConnection,
+    pool: &PgPool,
     actor: &Actor,
     idempotency: &Idempotency,
 ) -> Result<Accepted, sqlx::Error> {
@@ -166,12 +169,12 @@ async fn repeated(
         idempotency.key,
         idempotency.request_hash,
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(pool)
     .await?;
     Ok(match before {
         Some(before) if before.is_same => {
             let status = query_status!("SELECT", "FROM tasks WHERE id = $1", before.id)
-                .fetch_one(connection)
+                .fetch_one(pool)
                 .await?;
             Accepted::Repeated(status)
         }

@@ -194,3 +194,57 @@ async fn a_cancel_that_got_lost_is_passed_on_again() {
     .await;
     settled(&world).await;
 }
+
+/// More tasks than are worked on at once, straight from their requests and from the outbox: each is created once, and none is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tasks_at_once_are_created_once_each() {
+    let world = World::start_with(|setup| {
+        setup.settings.rates.admin_writes = codex_gateway::limits::Rate::UNLIMITED;
+        setup.settings.tasks_per_user = 1000;
+    })
+    .await;
+    let admin = world.admin().await;
+    let task = json!({ "prompt": "x" });
+    let mut ids = futures::future::join_all((0..200).map(|_| admin.submit(&task))).await;
+    settled(&world).await;
+    let all = world.tasks().list(&ListParams::default()).await.unwrap();
+    let mut names: Vec<_> = all
+        .items
+        .into_iter()
+        .filter_map(|task| task.metadata.name)
+        .collect();
+    names.sort();
+    ids.sort();
+    assert_eq!(names, ids);
+    let repeated: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM tasks WHERE outbox_attempts > 0 OR revision > 1")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(repeated, 0, "what is new to nobody is not written");
+}
+
+/// The row says that a gateway works on it, and that gateway is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_was_written_as_claimed_becomes_due_again() {
+    let mut world = World::start().await;
+    let admin = world.admin().await;
+    world.gateway().faults.hold_creations(true);
+    let id = admin.submit(&json!({ "prompt": "x" })).await;
+    until("the attempt", async || {
+        (world.gateway().faults.unanswered() == 1).then_some(())
+    })
+    .await;
+    let is_claimed: bool = sqlx::query_scalar(
+        "SELECT outbox_at > now() + interval '5 seconds' AND outbox_attempts = 1 FROM tasks",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    assert!(is_claimed, "the row is due for everybody");
+    assert!(world.tasks().get_opt(&id).await.unwrap().is_none());
+    world.replace_gateway().await;
+    expire_leases(&world).await;
+    world.resource(&id).await;
+    settled(&world).await;
+}

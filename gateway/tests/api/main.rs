@@ -28,6 +28,7 @@ mod support;
 mod tasks_artifacts;
 mod tasks_cancel;
 mod tasks_create;
+mod tasks_create_cost;
 mod tasks_list;
 mod tasks_log;
 mod tasks_resume;

@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use super::resume;
 use crate::app::App;
+use crate::database::outbox::{Due, Entry};
 use crate::database::task_list::{self, Query};
-use crate::database::tasks::{self, Accepted, Canceled, Idempotency};
+use crate::database::tasks::{self, Accepted, Canceled, Idempotency, Terms};
 use crate::http::cursor::Cursor;
 use crate::http::envelope::{ApiError, Envelope};
 use crate::http::extract::{Body, NO_TASK, Parameters, TaskId, bounded, moment, plain_text};
@@ -90,10 +91,24 @@ pub async fn create_task(
     task.idempotency = idempotency;
     task.traceparent = Some(trace.to_string());
     let limit = app.settings.tasks_per_user;
-    let accepted = tasks::accept(&app.pool, &identity.actor(), &task, limit).await?;
+    let place = app.outbox.place();
+    let terms = Terms {
+        limit,
+        due: if place.is_some() {
+            Due::WithWriter
+        } else {
+            Due::Now
+        },
+    };
+    let accepted = tasks::accept(&app.pool, &identity.actor(), &task, terms).await?;
     let (status, replayed) = match accepted {
         Accepted::Created(status) => {
-            app.outbox.notify_one();
+            match place {
+                Some(place) => {
+                    place.hand_in(Entry::of_writer(status.id, identity.email, task));
+                }
+                None => app.outbox.notice(),
+            }
             app.metrics.tasks_accepted.inc();
             tracing::Span::current().record("task.id", tracing::field::display(status.id));
             tracing::info!(task.id = %status.id, "a task is accepted");
@@ -356,6 +371,6 @@ pub async fn cancel_task(
     };
     tracing::info!(task.id = %id, "the end of a task is asked for");
     app.states.publish(&status);
-    app.outbox.notify_one();
+    app.outbox.notice();
     Ok((code, Json(Receipt::from(&status))))
 }

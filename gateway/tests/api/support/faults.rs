@@ -19,6 +19,7 @@ pub struct Faults {
 struct Switches {
     away: AtomicBool,
     deaf_after_create: AtomicBool,
+    held_before_create: AtomicBool,
     unanswered: AtomicUsize,
 }
 
@@ -35,7 +36,14 @@ impl Faults {
             .store(lose, Ordering::SeqCst);
     }
 
-    /// How many creations have happened without an answer.
+    /// Whether creations never arrive.
+    pub fn hold_creations(&self, hold: bool) {
+        self.switches
+            .held_before_create
+            .store(hold, Ordering::SeqCst);
+    }
+
+    /// How many creations were begun and have no answer.
     pub fn unanswered(&self) -> usize {
         self.switches.unanswered.load(Ordering::SeqCst)
     }
@@ -79,6 +87,10 @@ where
             return Box::pin(async { Err("the test says that Kubernetes is away".into()) });
         }
         let is_creation = request.method() == Method::POST;
+        if is_creation && switches.held_before_create.load(Ordering::SeqCst) {
+            switches.unanswered.fetch_add(1, Ordering::SeqCst);
+            return Box::pin(std::future::pending());
+        }
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;

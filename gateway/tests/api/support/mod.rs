@@ -9,6 +9,7 @@ pub mod process;
 pub mod program;
 pub mod raw;
 pub mod redis;
+pub mod relay;
 pub mod world;
 
 use std::time::Duration;

@@ -74,6 +74,10 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write_timeout: Duration,
+    /// How many connections one address may have open; 0 is without limit.
+    pub connections_per_address: usize,
     /// How many days audit rows are kept; 0 keeps them for ever.
     pub audit_days: u32,
     /// Another provider of sign-ins.
@@ -100,6 +104,8 @@ impl Default for Settings {
             tasks_per_user: 200,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(60),
+            connections_per_address: 2_000,
             audit_days: 0,
             oidc: None,
             stream_cache: 64 * 1024 * 1024,

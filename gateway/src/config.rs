@@ -136,6 +136,14 @@ pub struct Config {
     /// How long the body of a request may take to arrive, in seconds; then it is refused with 408.
     #[arg(long, env = "CODEX_BODY_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=19))]
     pub body_seconds: u64,
+    /// How long a client may take nothing at all of an answer or a stream, in seconds; then its connection is closed. However slowly
+    /// it reads, it is served while it does.
+    #[arg(long, env = "CODEX_WRITE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub write_seconds: u64,
+    /// How many connections one address may have open on this gateway, or one /64 network of IPv6; more are closed at once. Proxies that
+    /// are trusted are not counted. 0 is without limit.
+    #[arg(long, env = "CODEX_CONNECTIONS_PER_ADDRESS", default_value_t = 2_000)]
+    pub connections_per_address: usize,
     /// How many days the audit log goes back, at least 30. 0 keeps it for ever.
     #[arg(long, env = "CODEX_AUDIT_DAYS", default_value_t = 0, value_parser = audit_days)]
     pub audit_days: u32,
@@ -174,6 +182,8 @@ impl Config {
             tasks_per_user: self.tasks_per_user,
             header_timeout: Settings::default().header_timeout,
             body_timeout: Duration::from_secs(self.body_seconds),
+            write_timeout: Duration::from_secs(self.write_seconds),
+            connections_per_address: self.connections_per_address,
             audit_days: self.audit_days,
             oidc: self.oidc.settings(),
         };

@@ -138,15 +138,10 @@ pub async fn run(
     });
     start("revocation", Box::pin(revocation::run(Arc::clone(&app))));
     let routes = router::router(&app);
-    let header_timeout = app.settings.header_timeout;
+    let manners = serve::Manners::new(&app.settings, Arc::clone(&app.metrics));
     start(
         "HTTP server",
-        Box::pin(serve::serve(
-            listener,
-            routes,
-            header_timeout,
-            shutdown.clone(),
-        )),
+        Box::pin(serve::serve(listener, routes, manners, shutdown.clone())),
     );
 
     let mut first_failure = None;

@@ -40,6 +40,10 @@ pub struct Metrics {
     pub stream_store_chunks: Counter,
     /// Streams that were refused because too many are open.
     pub streams_refused: Counter,
+    /// Connections that were closed because the client took nothing of its answer.
+    pub connections_stalled: Counter,
+    /// Connections that were closed because their address had too many.
+    pub connections_refused: Counter,
     /// Logins that were refused.
     pub logins_refused: Counter,
     /// Requests that were refused because there were too many.
@@ -148,6 +152,14 @@ impl Default for Metrics {
             "streams_refused",
             "Streams that were refused because too many are open",
         );
+        let connections_stalled = counter(
+            "connections_stalled",
+            "Connections that were closed because the client took nothing of its answer",
+        );
+        let connections_refused = counter(
+            "connections_refused",
+            "Connections that were closed because their address had too many",
+        );
         let logins_refused = counter("logins_refused", "Logins that were refused");
         let requests_limited = counter(
             "requests_limited",
@@ -207,6 +219,8 @@ impl Default for Metrics {
             stream_bytes,
             stream_store_chunks,
             streams_refused,
+            connections_stalled,
+            connections_refused,
             logins_refused,
             requests_limited,
             limiter_errors,

@@ -72,12 +72,18 @@ async fn serve_from(clients: TcpListener, live: Arc<dyn LiveLog>) -> Result<()> 
         archive,
     };
     let shutdown = CancellationToken::new();
+    let metrics = Arc::new(Metrics::default());
+    let settings = codex_gateway::Settings {
+        // All clients of the benchmark have one address.
+        connections_per_address: 0,
+        ..codex_gateway::Settings::default()
+    };
     let shared = Arc::new(Shared {
         states: TaskStates::default(),
         streams: TaskStreams::new(
             source,
             Options::default(),
-            Arc::new(Metrics::default()),
+            Arc::clone(&metrics),
             shutdown.clone(),
         ),
         oversight: Arc::new(NoOversight),
@@ -88,7 +94,7 @@ async fn serve_from(clients: TcpListener, live: Arc<dyn LiveLog>) -> Result<()> 
     serve::serve(
         clients,
         router,
-        codex_gateway::Settings::default().header_timeout,
+        serve::Manners::new(&settings, metrics),
         shutdown,
     )
     .await;

@@ -26,6 +26,19 @@ pub enum TrustedProxies {
 }
 
 impl TrustedProxies {
+    /// Whether the other end of a connection may be a proxy, which speaks for many clients.
+    #[must_use]
+    pub fn may_be_proxy(&self, peer: IpAddr) -> bool {
+        match self {
+            Self::None | Self::Hops(0) => false,
+            Self::Hops(_) => true,
+            Self::Networks(networks) => {
+                let peer = peer.to_canonical();
+                networks.iter().any(|network| network.contains(&peer))
+            }
+        }
+    }
+
     /// The address of the client.
     #[must_use]
     pub fn client_address(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {

@@ -15,8 +15,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, Version, header};
 use hyper::body::Body as _;
-use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 /// An answer that goes on until its body ends, and has the connection for itself.
 pub struct Endless {
@@ -73,7 +72,10 @@ impl Endless {
     ///
     /// # Errors
     /// Those of the socket, and those of the body; the client then sees that the end is missing.
-    pub async fn deliver(self, mut socket: TcpStream) -> Result<(), axum::BoxError> {
+    pub async fn deliver<S>(self, mut socket: S) -> Result<(), axum::BoxError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let Self {
             head,
             mut body,
@@ -100,9 +102,9 @@ impl Endless {
 }
 
 /// What the body has, or else whether the client has left.
-fn next(
+fn next<S: AsyncRead + Unpin>(
     body: &mut Body,
-    socket: &mut TcpStream,
+    socket: &mut S,
     is_listening: &mut bool,
     context: &mut Context<'_>,
 ) -> Poll<Result<Next, axum::BoxError>> {
@@ -132,7 +134,10 @@ fn next(
 }
 
 /// Writes some of the body, without copying it.
-async fn write(socket: &mut TcpStream, data: Bytes, framing: Framing) -> std::io::Result<()> {
+async fn write<S>(socket: &mut S, data: Bytes, framing: Framing) -> std::io::Result<()>
+where
+    S: AsyncWrite + Unpin,
+{
     let mut size = String::new();
     let mut end: &[u8] = b"";
     if framing == Framing::Chunked {
@@ -195,7 +200,7 @@ mod tests {
     use axum::response::IntoResponse as _;
     use futures::stream;
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     fn response(parts: Vec<Result<&'static str, std::io::Error>>) -> Response {
         let body = Body::from_stream(stream::iter(parts));

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod client_address;
+pub mod connections;
 pub mod cursor;
 mod endless;
 pub mod envelope;
@@ -14,6 +15,7 @@ mod negotiate;
 pub mod openapi;
 pub mod page_policy;
 pub mod pages;
+mod patience;
 pub mod record;
 pub mod request;
 pub mod router;

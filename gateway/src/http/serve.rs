@@ -20,7 +20,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::connections::Connections;
 use super::endless::Endless;
+use super::patience::Patient;
+use crate::app::Settings;
+use crate::metrics::Metrics;
 
 /// How long requests may go on after the order to stop. Streams end at once, after the event that is being written.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -31,12 +35,35 @@ const MAX_CONNECTIONS: usize = 20_000;
 /// complete by then is refused; the last read may bring as much again.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// Serves until `shutdown`, then lets requests finish for [`DRAIN`], and cuts off what is left. A client has `header_timeout` for the header
-/// of a request, and a connection to wait for the next one.
+/// What is expected of clients before anybody knows who they are.
+#[derive(Clone)]
+pub struct Manners {
+    header_timeout: Duration,
+    write_timeout: Duration,
+    connections: Connections,
+    metrics: Arc<Metrics>,
+}
+
+impl Manners {
+    /// As the settings have it.
+    #[must_use]
+    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
+        let proxies = settings.trusted_proxies.clone();
+        Self {
+            header_timeout: settings.header_timeout,
+            write_timeout: settings.write_timeout,
+            connections: Connections::new(settings.connections_per_address, proxies),
+            metrics,
+        }
+    }
+}
+
+/// Serves until `shutdown`, then lets requests finish for [`DRAIN`], and cuts off what is left. A client has a time for the header of a
+/// request, and a connection the same to wait for the next one.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    header_timeout: Duration,
+    manners: Manners,
     shutdown: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
@@ -51,12 +78,23 @@ pub async fn serve(
         };
         match accepted {
             Ok((socket, address)) => {
+                let Ok(seat) = manners.connections.enter(address.ip()) else {
+                    manners.metrics.connections_refused.inc();
+                    tracing::debug!(client.ip = %address.ip(), "an address has too many connections");
+                    continue;
+                };
                 let (router, shutdown) = (router.clone(), shutdown.clone());
                 let requests = Requests {
                     router,
                     address,
-                    header_timeout,
+                    header_timeout: manners.header_timeout,
                 };
+                // Events are small and somebody waits for them.
+                if let Err(error) = socket.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection stays with Nagle's algorithm");
+                }
+                let stalled = manners.metrics.connections_stalled.clone();
+                let socket = Patient::new(socket, manners.write_timeout, stalled, seat);
                 connections.spawn(connection(socket, requests, shutdown));
             }
             Err(error) => {
@@ -85,6 +123,8 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+type Socket = Patient<TcpStream>;
+
 /// How the requests of a connection are answered.
 struct Requests {
     router: Router,
@@ -92,12 +132,8 @@ struct Requests {
     header_timeout: Duration,
 }
 
-async fn connection(socket: TcpStream, requests: Requests, shutdown: CancellationToken) {
+async fn connection(socket: Socket, requests: Requests, shutdown: CancellationToken) {
     let address = requests.address;
-    // Events are small and somebody waits for them.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a connection stays with Nagle's algorithm");
-    }
     // What answers requests is large. In a box of its own it is gone when a stream begins, which may then stay for hours.
     let requests = Box::pin(answer_requests(socket, requests, shutdown));
     let result = match requests.await {
@@ -112,10 +148,10 @@ async fn connection(socket: TcpStream, requests: Requests, shutdown: Cancellatio
 
 /// Answers the requests of a connection, until it ends or a stream takes it over.
 async fn answer_requests(
-    socket: TcpStream,
+    socket: Socket,
     requests: Requests,
     shutdown: CancellationToken,
-) -> hyper::Result<Option<(Endless, TcpStream)>> {
+) -> hyper::Result<Option<(Endless, Socket)>> {
     let Requests {
         router,
         address,

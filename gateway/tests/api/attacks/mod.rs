@@ -2,6 +2,7 @@
 
 mod bodies;
 mod framing;
+mod greedy;
 mod paths;
 mod slow;
 

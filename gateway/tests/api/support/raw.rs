@@ -28,7 +28,7 @@ impl Raw {
         };
         let head = raw.until(b"\r\n\r\n").await;
         assert!(
-            head.starts_with(b"HTTP/1.1 200 "),
+            head.starts_with(b"HTTP/1.1 200 ") || head.starts_with(b"HTTP/1.0 200 "),
             "{}",
             String::from_utf8_lossy(&head)
         );

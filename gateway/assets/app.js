@@ -268,7 +268,9 @@ view.logout.addEventListener("click", () =>
     const token = session?.refresh;
     setSession(null);
     show();
-    if (token) await post("/auth/logout", { refresh_token: token });
+    const answer = token ? await post("/auth/logout", { refresh_token: token }) : null;
+    // The session with the identity provider ends there.
+    if (answer?.status === 200) location.assign((await answer.json()).end_session_url);
   }),
 );
 

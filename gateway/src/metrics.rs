@@ -12,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::database::outbox::OpenTasks;
+
 /// What stands before every name.
 const PREFIX: &str = "codex_gateway";
 
@@ -132,6 +134,11 @@ struct Request {
     route: String,
     method: &'static str,
     class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TaskState {
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -258,11 +265,20 @@ impl Metrics {
         self.store_errors.get_or_create(&StoreLabel { store }).inc();
     }
 
-    /// The text that a scrape gets. `outbox_pending` comes from the database, which may be away.
+    /// The text that a scrape gets. How many tasks the outbox holds, and how many have not ended, comes from the database, which may be away.
     #[must_use]
-    pub fn render(&self, outbox_pending: Option<i64>, tracer: &Tracer) -> String {
+    pub fn render(&self, counted: Option<(i64, OpenTasks)>, tracer: &Tracer) -> String {
         let mut now = Registry::with_prefix(PREFIX);
-        if let Some(pending) = outbox_pending {
+        if let Some((pending, open)) = counted {
+            let tasks = register(
+                &mut now,
+                "tasks",
+                "Tasks on record that have not ended, of all gateways",
+                Family::<TaskState, Gauge>::default(),
+            );
+            for (state, count) in [("queued", open.queued), ("running", open.running)] {
+                tasks.get_or_create(&TaskState { state }).set(count);
+            }
             let gauge = register(
                 &mut now,
                 "outbox_pending",

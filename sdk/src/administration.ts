@@ -49,9 +49,14 @@ export class Users {
     this.#http = http;
   }
 
-  /** By address. */
+  /** One page, by address. `next_cursor` leads to the next. */
   list(query: UserQuery = {}, call: CallOptions = {}): Promise<UserPage> {
     return this.#http.json("GET", "/api/users", { ...call, query: { ...query } });
+  }
+
+  /** One after the other, by address; pages are asked for as they are needed. */
+  async *all(query: Omit<UserQuery, "cursor" | "offset"> = {}, call: CallOptions = {}): AsyncGenerator<User, void, undefined> {
+    for await (const page of byCursor((cursor) => this.list({ ...query, cursor }, call))) yield* page.users;
   }
 
   get(id: string, call: CallOptions = {}): Promise<UserDetails> {

@@ -5,7 +5,7 @@ import { type Call, type CallOptions, type Fetch, Http } from "./http.js";
 import { type CreateOptions, Repositories, Tasks } from "./resources.js";
 import { type Credentials, GivenToken, type Lock, Session, type TokenGrant, type TokenStore } from "./session.js";
 import { type StreamOptions, type StreamPlatform, browserWake, followTask } from "./stream.js";
-import type { Me, NewTask, SignInMethods, TaskReceipt } from "./types.js";
+import type { Me, NewTask, SignedOut, SignInMethods, TaskReceipt } from "./types.js";
 import type { WebSocketConstructor } from "./websocket.js";
 
 /**
@@ -113,10 +113,16 @@ export class CodexClient {
     return this.#http.json("GET", "/api/me", call);
   }
 
-  /** Ends the session, here and at the gateway. It is over here even when the gateway cannot be told. */
-  async logout(call: CallOptions = {}): Promise<void> {
+  /**
+   * Ends the session, here and at the gateway. It is over here even when the gateway cannot be told. Answers with the address at which a browser ends
+   * its session with the identity provider too, where it signed in at one that has such an address.
+   */
+  async logout(call: CallOptions = {}): Promise<string | null> {
     const token = await this.#needSession().forget();
-    if (token) await this.#http.json("POST", "/auth/logout", { ...call, body: { refresh_token: token }, anonymous: true, repeatable: true });
+    if (!token) return null;
+    const told = { ...call, body: { refresh_token: token }, anonymous: true, repeatable: true };
+    const answer = await this.#http.json<SignedOut | undefined>("POST", "/auth/logout", told);
+    return answer?.end_session_url ?? null;
   }
 
   /** Whether there is a session in the store. The gateway may have ended it. */

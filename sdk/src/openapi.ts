@@ -458,7 +458,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description Ends what came from the same sign-in, access tokens and streams too.
+         * @description Ends what came from the same sign-in, access tokens and streams too. When that was at an identity provider at which one can sign out, the answer says where.
          */
         post: operations["logout"];
         delete?: never;
@@ -959,6 +959,14 @@ export interface components {
             /** @description Whether `POST /auth/login` may be tried. */
             password: boolean;
         };
+        /** @description What is left to do after a sign-out. */
+        SignedOut: {
+            /**
+             * Format: uri
+             * @description Where the browser ends its session with the identity provider too. It comes back from there to the first page.
+             */
+            end_session_url: string;
+        };
         /** @description The data of a `status` event. */
         StatusData: {
             /** @description Whether somebody has asked for the end of the task; left out when not. */
@@ -1151,6 +1159,8 @@ export interface components {
         UserPage: {
             /** Format: int64 */
             limit: number;
+            /** @description Leads to the next page; `null` on the last. */
+            next_cursor: string | null;
             /** Format: int64 */
             offset: number;
             /** Format: int64 */
@@ -2076,6 +2086,8 @@ export interface operations {
                 limit?: number;
                 /** @description A part of the address. */
                 q?: string;
+                /** @description The `next_cursor` of the page before, instead of `offset`: not confused by people who were added or removed in between. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -2304,7 +2316,16 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Also for a token that is unknown. */
+            /** @description The session is over here; lead the browser to the address to end it there too. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
+            /** @description The session is over. Also for a token that is unknown. */
             204: {
                 headers: {
                     [name: string]: unknown;

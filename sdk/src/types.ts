@@ -25,6 +25,9 @@ export type Repository = Schemas["Repository"];
 /** Who calls. `scopes` is there for API tokens. */
 export type Me = Schemas["Me"];
 
+/** What is left to do after a sign-out. */
+export type SignedOut = Schemas["SignedOut"];
+
 /** The ways to sign in. */
 export type SignInMethods = Schemas["SignInMethods"];
 

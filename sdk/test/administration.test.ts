@@ -107,7 +107,7 @@ describe("users", () => {
     const { user, client: other } = await somebody();
     await other.me();
     const found = await client.users.list({ q: user.email });
-    expect(found).toMatchObject({ total: 1, users: [{ id: user.id, role: "user", disabled: false }] });
+    expect(found).toMatchObject({ total: 1, next_cursor: null, users: [{ id: user.id, role: "user", disabled: false }] });
     await expect(client.users.create({ email: user.email, password: PASSWORD })).rejects.toMatchObject({ code: "email_taken" });
     await expect(client.users.create({ email: "nobody" , password: PASSWORD })).rejects.toMatchObject({ field: "email" });
     await expect(other.users.list()).rejects.toBeInstanceOf(PermissionDeniedError);
@@ -121,6 +121,13 @@ describe("users", () => {
 
     await client.users.delete(user.id);
     await expect(client.users.get(user.id)).rejects.toBeInstanceOf(NotFoundError);
+  });
+
+  test("all of them come once, page by page", async () => {
+    const made = [await somebody(), await somebody(), await somebody()].map(({ user }) => user.id);
+    const all = (await collect(client.users.all({ limit: 2 }))).map(({ id }) => id);
+    expect(new Set(all).size).toBe(all.length);
+    expect(all).toEqual(expect.arrayContaining(made));
   });
 
   test("who has open tasks stays, and the last administrator too", async () => {

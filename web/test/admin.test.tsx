@@ -23,7 +23,7 @@ const grace = { ...me, id: "u-2", email: "grace@example.test", role: "user", dis
 beforeEach(() => {
   calls.me.mockReset().mockResolvedValue(me);
   calls.create.mockReset().mockResolvedValue({ id: "k-1", secret: "crr_secret" });
-  calls.users.mockReset().mockResolvedValue({ users: [{ ...me, disabled: false }, grace], total: 2, offset: 0, limit: 50 });
+  calls.users.mockReset().mockResolvedValue({ users: [{ ...me, disabled: false }, grace], total: 2, offset: 0, limit: 50, next_cursor: null });
   calls.user.mockReset().mockResolvedValue({ ...grace, open_tasks: 3 });
   calls.update.mockReset().mockResolvedValue({ ...grace, disabled: true, open_tasks: 3 });
 });

@@ -37,6 +37,11 @@ export async function signInAtProvider(page: Page, account: string): Promise<voi
   await page.getByRole("button", { name: "Continue" }).click();
 }
 
+/** The provider asks whether it is meant, because anybody could lead a browser there. */
+export async function signOutAtProvider(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Yes, sign me out" }).click();
+}
+
 /** Tests of an installation whose users sign in at a provider. */
 export const test = base.extend<{ sso: (account: string, path?: string) => Promise<void> }, { world: Awaited<ReturnType<typeof startWithProvider>> }>({
   world: [

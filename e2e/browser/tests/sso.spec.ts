@@ -1,6 +1,6 @@
 /** Sign-in with a certified identity provider, clicked through. */
 
-import { expect, signInAtProvider, startWithProvider, test } from "../support/sso.js";
+import { expect, signInAtProvider, signOutAtProvider, startWithProvider, test } from "../support/sso.js";
 
 const PROVIDER = "Continue with Example ID";
 
@@ -12,10 +12,18 @@ test("leads back to the page that was asked for, and lasts", async ({ app, page,
   await page.reload();
   await expect(page.getByRole("heading", { name: "Settings" })).toBeVisible();
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
+
+test("a sign-out ends the session with the provider too", async ({ app, page, sso }) => {
+  await sso("ada");
   await page.getByRole("button", { name: "Sign out" }).click();
+  await signOutAtProvider(page);
   await expect(page.getByRole("button", { name: PROVIDER })).toBeVisible();
+  expect(page.url()).toBe(`${app.stack.ready.url}/`);
   await page.reload();
-  await expect(page.getByRole("button", { name: PROVIDER })).toBeVisible();
+  await page.getByRole("button", { name: PROVIDER }).click();
+  // Whoever comes next is asked who they are.
+  await expect(page.getByPlaceholder("Enter any login")).toBeVisible();
 });
 
 test("a password still works beside it", async ({ app }) => {
@@ -114,7 +122,9 @@ test("the built-in page has the button too", async ({ browser }) => {
     await expect(page.getByRole("heading", { name: "New task" })).toBeVisible();
     expect(page.url()).toBe(`${stack.ready.url}/`);
     await page.getByRole("button", { name: "Log out" }).click();
+    await signOutAtProvider(page);
     await page.locator("#sso").click();
+    await signInAtProvider(page, "grace");
     await expect(page.getByRole("heading", { name: "New task" })).toBeVisible();
   } finally {
     await context.close();

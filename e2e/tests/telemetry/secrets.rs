@@ -35,6 +35,7 @@ pub(crate) async fn hold_no_secret(stack: Arc<Stack>, collector: Arc<Collector>)
         ("the collector's credential", COLLECTOR_SECRET.to_owned()),
     ];
     secrets.extend(wrong_sign_ins(&stack).await?);
+    secrets.extend(exchanged_tokens(&stack, password.trim()).await?);
     secrets.extend(own_tokens(&api).await?);
     let (task, of_task) = run_task(&stack, &api).await?;
     secrets.extend(of_task);
@@ -73,6 +74,23 @@ async fn wrong_sign_ins(stack: &Stack) -> Result<Vec<(&'static str, String)>> {
     Ok(vec![("a wrong password", wrong.to_owned())])
 }
 
+/// A session that is begun, gone on with, and ended.
+async fn exchanged_tokens(stack: &Stack, password: &str) -> Result<Vec<(&'static str, String)>> {
+    let api = Api::login(&stack.url(), &stack.email(), password).await?;
+    let login = json!({ "email": stack.email(), "password": password });
+    let (_, session) = api.send(Method::POST, "/auth/login", Some(&login)).await?;
+    let first = session["refresh_token"].as_str().context("a session")?;
+    let body = json!({ "refresh_token": first });
+    let (_, session) = api.send(Method::POST, "/auth/refresh", Some(&body)).await?;
+    let next = session["refresh_token"].as_str().context("another token")?;
+    let body = json!({ "refresh_token": next });
+    api.send(Method::POST, "/auth/logout", Some(&body)).await?;
+    Ok(vec![
+        ("a refresh token", first.to_owned()),
+        ("the one that followed it", next.to_owned()),
+    ])
+}
+
 /// Tokens that people get: for a program, and to stay signed in.
 async fn own_tokens(api: &Api) -> Result<Vec<(&'static str, String)>> {
     let body = json!({ "name": "canary", "scopes": ["tasks:read"] });
@@ -88,10 +106,33 @@ async fn own_tokens(api: &Api) -> Result<Vec<(&'static str, String)>> {
     let refresh = json!({ "refresh_token": "refresh-token-canary" });
     api.send(Method::POST, "/auth/refresh", Some(&refresh))
         .await?;
+    // As a browser comes back from an identity provider. Here is none, which is no reason to write down what it brings.
+    api.send(
+        Method::GET,
+        "/auth/oidc/callback?code=oidc-code-canary&state=oidc-state-canary",
+        None,
+    )
+    .await?;
+    let exchange = json!({ "code": "login-code-canary", "verifier": "verifier-canary" });
+    api.send(Method::POST, "/auth/oidc/exchange", Some(&exchange))
+        .await?;
     Ok(vec![
         ("an API token", token.to_owned()),
         ("a mistyped API token", mistyped),
-        ("a refresh token", "refresh-token-canary".to_owned()),
+        (
+            "an unknown refresh token",
+            "refresh-token-canary".to_owned(),
+        ),
+        (
+            "the code of an identity provider",
+            "oidc-code-canary".to_owned(),
+        ),
+        ("the state of a sign-in", "oidc-state-canary".to_owned()),
+        (
+            "the code of a sign-in elsewhere",
+            "login-code-canary".to_owned(),
+        ),
+        ("the secret of a sign-in", "verifier-canary".to_owned()),
     ])
 }
 

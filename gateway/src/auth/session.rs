@@ -14,7 +14,7 @@ use super::throttle::Attempt;
 use super::token::Subject;
 use crate::app::App;
 use crate::database::audit::{self, Action, Actor, Credential, Target};
-use crate::database::refresh_tokens::{self, Exchange};
+use crate::database::refresh_tokens::{self, Exchange, Login};
 use crate::database::users::{self, User};
 use crate::database::{administration, login_codes};
 
@@ -96,7 +96,7 @@ pub async fn login(app: &App, credentials: Credentials) -> Result<Session, Sessi
     if let Some(user) = user.filter(|user| verified && !user.disabled) {
         actor.name.clone_from(&user.email);
         let mut transaction = app.pool.begin().await?;
-        if let Some(session) = open(app, &mut transaction, &user, &actor, Action::Login).await? {
+        if let Some(session) = open(app, &mut transaction, &user, &actor, Proof::Password).await? {
             attempt.succeeded(&mut transaction).await?;
             transaction.commit().await?;
             return Ok(session);
@@ -108,12 +108,13 @@ pub async fn login(app: &App, credentials: Credentials) -> Result<Session, Sessi
     Err(SessionError::Refused)
 }
 
-/// Collects the tokens of a sign-in with another provider.
+/// Collects the tokens of a sign-in with another provider, `issuer`.
 ///
 /// # Errors
 /// [`SessionError::CodeRefused`] when the code is not good, or `verifier` is not the secret that the sign-in was begun with.
 pub async fn redeem(
     app: &App,
+    issuer: &str,
     code: &str,
     verifier: &str,
     actor: Actor,
@@ -132,7 +133,14 @@ pub async fn redeem(
                 user_id: Some(user.id),
                 ..actor
             };
-            open(app, &mut transaction, &user, &actor, Action::LoginOidc).await?
+            open(
+                app,
+                &mut transaction,
+                &user,
+                &actor,
+                Proof::Provider(issuer),
+            )
+            .await?
         }
         None => None,
     };
@@ -163,15 +171,20 @@ pub async fn refresh(
     }
 }
 
-/// Revokes a refresh token and everything that descends from the same login. Unknown tokens are none to revoke.
+/// Revokes a refresh token and everything that descends from the same login, and answers with that login. Unknown tokens are none to revoke.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn logout(app: &App, token: &RefreshToken, actor: Actor) -> Result<(), SessionError> {
+pub async fn logout(
+    app: &App,
+    token: &RefreshToken,
+    actor: Actor,
+) -> Result<Option<Login>, SessionError> {
     let mut transaction = app.pool.begin().await?;
-    if let Some(login) = refresh_tokens::revoke(&mut transaction, token).await? {
+    let login = refresh_tokens::revoke(&mut transaction, token).await?;
+    if let Some(login) = &login {
         let actor = Actor {
-            name: login.email,
+            name: login.email.clone(),
             user_id: Some(login.user_id),
             credential: Some(Credential::Session(login.family)),
             ..actor
@@ -180,7 +193,7 @@ pub async fn logout(app: &App, token: &RefreshToken, actor: Actor) -> Result<(),
         audit::record_about(&mut transaction, &actor, Action::Logout, target).await?;
     }
     transaction.commit().await?;
-    Ok(())
+    Ok(login)
 }
 
 /// What somebody says to get another password.
@@ -236,7 +249,7 @@ pub async fn change_password(app: &App, change: PasswordChange) -> Result<Sessio
     )
     .await?;
     attempt.succeeded(&mut transaction).await?;
-    let session = open(app, &mut transaction, &user, &change.actor, Action::Login).await?;
+    let session = open(app, &mut transaction, &user, &change.actor, Proof::Password).await?;
     transaction.commit().await?;
     session.ok_or(SessionError::Refused)
 }
@@ -272,26 +285,53 @@ async fn verify(app: &App, password: SecretString, stored: Option<String>) -> bo
     app.passwords.verify(password, stored).await
 }
 
+/// How somebody has proved who it is.
+#[derive(Clone, Copy)]
+enum Proof<'a> {
+    Password,
+    /// This provider vouched for it.
+    Provider(&'a str),
+}
+
+impl<'a> Proof<'a> {
+    const fn action(self) -> Action {
+        match self {
+            Self::Password => Action::Login,
+            Self::Provider(_) => Action::LoginOidc,
+        }
+    }
+
+    const fn issuer(self) -> Option<&'a str> {
+        match self {
+            Self::Password => None,
+            Self::Provider(issuer) => Some(issuer),
+        }
+    }
+}
+
 /// Begins a session; nothing when the user is not any more who has proved to be it.
 async fn open(
     app: &App,
     connection: &mut PgConnection,
     user: &User,
     actor: &Actor,
-    action: Action,
+    proof: Proof<'_>,
 ) -> Result<Option<Session>, SessionError> {
     if !users::note_login(connection, user.id, user.session_epoch).await? {
         return Ok(None);
     }
     let token = RefreshToken::generate();
-    let origin = actor.ip.as_deref();
+    let origin = refresh_tokens::Origin {
+        ip: actor.ip.as_deref(),
+        issuer: proof.issuer(),
+    };
     let family =
         refresh_tokens::issue(connection, user.id, &token, origin, REFRESH_LIFETIME).await?;
     let actor = Actor {
         credential: Some(Credential::Session(family)),
         ..actor.clone()
     };
-    audit::record(connection, &actor, action, None).await?;
+    audit::record(connection, &actor, proof.action(), None).await?;
     session(app, user, family, token).map(Some)
 }
 

@@ -2,6 +2,7 @@
 
 use codex_settings::{Check, Settings};
 use codex_tasklog::LiveLocation;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Config;
 
@@ -33,11 +34,33 @@ impl Settings for Config {
     }
 }
 
+/// Whether an address asks for TLS.
+fn has_tls(address: &SecretString) -> bool {
+    address.expose_secret().trim().starts_with("rediss://")
+}
+
 /// How Redis is reached, where there is none, is a mistake: most likely the address is.
 fn check_redis(check: &mut Check<'_>) {
     let live = check.get::<LiveLocation>("live_store").cloned();
     // An address that cannot be used was told already.
     let is_hub = matches!(live, Some(LiveLocation::Hub(_)));
+    let addresses = [
+        (
+            "live_store",
+            live.as_ref().and_then(LiveLocation::redis).cloned(),
+        ),
+        ("redis_url", check.get::<SecretString>("redis_url").cloned()),
+    ];
+    if check.is_set("redis_ca_file") {
+        for (id, address) in addresses {
+            if address.is_some_and(|address| !has_tls(&address)) {
+                let (file, name) = (check.name("redis_ca_file"), check.name(id));
+                check.refuse(format!(
+                    "{file} is set, but {name} names a Redis without TLS, and nothing would be checked: write rediss://, or leave {file} out"
+                ));
+            }
+        }
+    }
     if !is_hub || check.is_set("redis_url") {
         return;
     }

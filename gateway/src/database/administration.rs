@@ -11,6 +11,8 @@ use super::{api_tokens, refresh_tokens};
 pub struct Query {
     /// A part of the address, in whatever case; all users without.
     pub text: Option<String>,
+    /// Only those that stand after this address, which need not be anybody's.
+    pub after: Option<String>,
     /// How many to skip.
     pub offset: i64,
     /// How many to answer with, at most.
@@ -59,10 +61,11 @@ pub async fn list(pool: &PgPool, query: &Query) -> Result<(Vec<User>, i64), sqlx
     let rows = query_user!(
         "SELECT",
         "FROM users WHERE ($1::text IS NULL OR strpos(lower(email), lower($1)) > 0) \
-         ORDER BY lower(email) OFFSET $2 LIMIT $3",
+         AND ($4::text IS NULL OR lower(email) > lower($4)) ORDER BY lower(email) OFFSET $2 LIMIT $3",
         query.text.as_deref(),
         query.offset,
         query.limit,
+        query.after.as_deref(),
     )
     .fetch_all(pool)
     .await?;

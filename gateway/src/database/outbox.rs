@@ -213,6 +213,30 @@ pub async fn repeat_cancel(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error>
     Ok(done.rows_affected() == 1)
 }
 
+/// How many tasks have not ended, by state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenTasks {
+    /// Those that wait for their turn, or for Kubernetes to hear of them.
+    pub queued: i64,
+    /// Those that run.
+    pub running: i64,
+}
+
+/// How many tasks have not ended. Those that have are nearly all that there ever were, and would have to be counted one by one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn open_tasks(pool: &PgPool) -> Result<OpenTasks, sqlx::Error> {
+    sqlx::query_as!(
+        OpenTasks,
+        "SELECT count(*) FILTER (WHERE state = 'queued') AS \"queued!\", \
+         count(*) FILTER (WHERE state = 'running') AS \"running!\" \
+         FROM tasks WHERE state IN ('queued', 'running')",
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// How many rows wait.
 ///
 /// # Errors

@@ -42,6 +42,17 @@ pub struct Login {
     pub user_id: Uuid,
     /// The address of the user.
     pub email: String,
+    /// Which other provider vouched for it, if one did.
+    pub issuer: Option<String>,
+}
+
+/// Where a login comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin<'a> {
+    /// The address of the client.
+    pub ip: Option<&'a str>,
+    /// Which other provider vouched for it, if one did.
+    pub issuer: Option<&'a str>,
 }
 
 /// Stores the first token of a login; answers with the id of the family.
@@ -52,7 +63,7 @@ pub async fn issue(
     connection: &mut PgConnection,
     user_id: Uuid,
     token: &RefreshToken,
-    origin: Option<&str>,
+    origin: Origin<'_>,
     lifetime: Duration,
 ) -> Result<Uuid, sqlx::Error> {
     let family = Uuid::now_v7();
@@ -82,7 +93,7 @@ pub async fn exchange(
     .fetch_optional(&mut *transaction)
     .await?;
     let row = sqlx::query!(
-        "SELECT family, expires_at, used_at, revoked_at, successor_salt, ip FROM refresh_tokens \
+        "SELECT family, expires_at, used_at, revoked_at, successor_salt, ip, issuer FROM refresh_tokens \
          WHERE token_hash = $1 FOR UPDATE",
         &hash[..],
     )
@@ -116,7 +127,10 @@ pub async fn exchange(
                 row.family,
                 user.id,
                 &next.hash(),
-                actor.ip.as_deref(),
+                Origin {
+                    ip: actor.ip.as_deref(),
+                    issuer: row.issuer.as_deref(),
+                },
                 lifetime,
             )
             .await?;
@@ -158,7 +172,7 @@ pub async fn revoke(
 ) -> Result<Option<Login>, sqlx::Error> {
     let found = sqlx::query_as!(
         Login,
-        "SELECT family, user_id, email FROM refresh_tokens JOIN users ON users.id = user_id WHERE token_hash = $1",
+        "SELECT family, user_id, email, issuer FROM refresh_tokens JOIN users ON users.id = user_id WHERE token_hash = $1",
         &token.hash()[..],
     )
     .fetch_optional(&mut *connection)
@@ -221,16 +235,17 @@ async fn insert(
     family: Uuid,
     user_id: Uuid,
     hash: &[u8; 32],
-    origin: Option<&str>,
+    origin: Origin<'_>,
     lifetime: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at, ip) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at, ip, issuer) VALUES ($1, $2, $3, $4, $5, $6)",
         &hash[..],
         family,
         user_id,
         Utc::now() + lifetime,
-        origin,
+        origin.ip,
+        origin.issuer,
     )
     .execute(connection)
     .await?;

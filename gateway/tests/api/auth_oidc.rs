@@ -11,9 +11,10 @@ use crate::support::client::Answer;
 use crate::support::oidc::{Browser, PUBLIC, Provider, SECRET, Step};
 use crate::support::world::{PASSWORD, World};
 
-const VERIFIER: &str = "a secret that only the client has, and never sends to a browser's address";
+pub(crate) const VERIFIER: &str =
+    "a secret that only the client has, and never sends to a browser's address";
 
-fn accounts() -> Value {
+pub(crate) fn accounts() -> Value {
     json!({
         "ada": { "email": "ada@example.test", "email_verified": true, "groups": ["staff"] },
         "grace": { "email": "grace@example.test", "email_verified": true, "groups": ["staff", "codex-admins"] },
@@ -23,7 +24,7 @@ fn accounts() -> Value {
     })
 }
 
-fn settings(issuer: &str) -> OidcSettings {
+pub(crate) fn settings(issuer: &str) -> OidcSettings {
     OidcSettings {
         client_secret: Some(SECRET.into()),
         scopes: ["email", "groups"].map(str::to_owned).into(),
@@ -32,7 +33,7 @@ fn settings(issuer: &str) -> OidcSettings {
     }
 }
 
-async fn world(provider: &Provider, change: impl FnOnce(&mut OidcSettings)) -> World {
+pub(crate) async fn world(provider: &Provider, change: impl FnOnce(&mut OidcSettings)) -> World {
     let mut settings = settings(&provider.issuer);
     change(&mut settings);
     World::start_with(|setup| setup.settings.oidc = Some(settings)).await
@@ -42,16 +43,16 @@ fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()))
 }
 
-fn login_path(return_to: &str) -> String {
+pub(crate) fn login_path(return_to: &str) -> String {
     let challenge = challenge(VERIFIER);
     format!("/auth/oidc/login?return_to={return_to}&challenge={challenge}")
 }
 
-fn browser(world: &World) -> Browser {
+pub(crate) fn browser(world: &World) -> Browser {
     Browser::new(&world.gateway().url)
 }
 
-async fn exchange(world: &World, code: &str, verifier: &str) -> Answer {
+pub(crate) async fn exchange(world: &World, code: &str, verifier: &str) -> Answer {
     let body = json!({ "code": code, "verifier": verifier });
     world.stranger().post("/auth/oidc/exchange", &body).await
 }

@@ -35,6 +35,10 @@ async fn metrics_count() {
         "{text}"
     );
     assert!(text.contains("codex_gateway_outbox_pending "), "{text}");
+    for (state, count) in [("queued", 1), ("running", 0)] {
+        let line = format!("codex_gateway_tasks{{state=\"{state}\"}} {count}\n");
+        assert!(text.contains(&line), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

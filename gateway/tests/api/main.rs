@@ -9,6 +9,7 @@ mod auth;
 mod auth_access_tokens;
 mod auth_flood;
 mod auth_oidc;
+mod auth_oidc_after;
 mod auth_refresh;
 mod authorization;
 mod behind_nginx;

@@ -233,3 +233,43 @@ async fn mistakes_of_the_configuration_are_told() {
         );
     }
 }
+
+/// Who wants Redis to prove who it is has to ask for TLS; without it the authorities would be for nothing, and nobody would know.
+#[tokio::test]
+async fn authorities_without_tls_are_a_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let authorities = dir.path().join("ca.pem");
+    let made = rcgen::generate_simple_self_signed(["redis.example".to_owned()]).unwrap();
+    std::fs::write(&authorities, made.cert.pem()).unwrap();
+    let secret = "s3cr3t-of-this-test";
+    for (live, counts, mistake) in [
+        (
+            "redis://live.example",
+            "rediss://counts.example",
+            "CODEX_LIVE_STORE names a Redis without TLS",
+        ),
+        (
+            "rediss://live.example",
+            "redis://counts.example",
+            "CODEX_REDIS_URL names a Redis without TLS",
+        ),
+    ] {
+        let output = program()
+            .env("CODEX_REDIS_CA_FILE", &authorities)
+            .env(
+                "CODEX_LIVE_STORE",
+                live.replace("://", &format!("://:{secret}@")),
+            )
+            .env(
+                "CODEX_REDIS_URL",
+                counts.replace("://", &format!("://:{secret}@")),
+            )
+            .output()
+            .await
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(mistake) && !told.contains(secret), "{told}");
+        assert_eq!(told.matches("without TLS").count(), 1, "{told}");
+        assert_eq!(output.status.code(), Some(2), "{told}");
+    }
+}

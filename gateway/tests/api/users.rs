@@ -65,6 +65,30 @@ async fn administrators_add_and_find_users() {
     );
     let rest = admin.get("/api/users?limit=2&offset=2").await.body;
     assert_eq!(rest["users"].as_array().unwrap().len(), 1);
+    // The same by cursor, although somebody came in before the place where the page ended.
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let between = json!({ "email": "AAA@example.test", "password": PASSWORD });
+    assert_eq!(admin.post("/api/users", &between).await.status, 201);
+    let next = admin
+        .get(&format!("/api/users?limit=2&cursor={cursor}"))
+        .await
+        .body;
+    assert_eq!(next["users"], rest["users"]);
+    assert_eq!(
+        (&next["next_cursor"], &next["total"]),
+        (&Value::Null, &json!(4))
+    );
+    for bad in ["cursor=x", "cursor=abc", "cursor=61&offset=1"] {
+        let answer = admin.get(&format!("/api/users?{bad}")).await;
+        assert_eq!(
+            (answer.status, &answer.body["error"]["details"]["field"]),
+            (400, &json!("cursor")),
+            "{bad}"
+        );
+    }
+    // What is no address is a place in the order all the same.
+    let anywhere = admin.get("/api/users?cursor=00ff").await;
+    assert_eq!(anywhere.status, 200, "{}", anywhere.body);
     let found = admin.get("/api/users?q=BOB@").await.body;
     assert_eq!(
         (&found["total"], &found["users"][0]["id"]),

@@ -13,7 +13,7 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 // Another key at every start.
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const provider = new Provider(issuer, {
-  clients: [{ client_id: "codex", client_secret: clientSecret, redirect_uris: [redirectUri] }],
+  clients: [{ client_id: "codex", client_secret: clientSecret, redirect_uris: [redirectUri], post_logout_redirect_uris: [new URL("/", redirectUri).href] }],
   // The name that is typed into the form is the account; the password may be anything.
   findAccount: (_, accountId) =>
     accounts[accountId] && { accountId, claims: () => ({ sub: accountId, ...accounts[accountId] }) },

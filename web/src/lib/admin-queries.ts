@@ -33,19 +33,15 @@ export function useMe(isSignedIn = true) {
 export function useUsers(q: string) {
   return useInfiniteQuery({
     queryKey: adminKeys.userList(q),
-    queryFn: ({ pageParam, signal }) => client().users.list({ offset: pageParam, limit: USERS_PAGE, q: q.trim() || undefined }, { signal }),
-    initialPageParam: 0,
-    getNextPageParam: (last: UserPage) => {
-      const next = last.offset + last.users.length;
-      return last.users.length > 0 && next < last.total ? next : undefined;
-    },
+    queryFn: ({ pageParam, signal }) => client().users.list({ cursor: pageParam, limit: USERS_PAGE, q: q.trim() || undefined }, { signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last: UserPage) => last.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
   });
 }
 
-/** The list is by address and counted through, so somebody who was added in between may stand on two pages. */
 export function flatUsers(data: InfiniteData<UserPage> | undefined): User[] {
-  return [...new Map((data?.pages ?? []).flatMap(({ users }) => users).map((user) => [user.id, user])).values()];
+  return (data?.pages ?? []).flatMap(({ users }) => users);
 }
 
 /** A user with the tasks that are under way, read when somebody asks about them. */

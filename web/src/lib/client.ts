@@ -58,9 +58,13 @@ export async function signInWithCode(code: string, verifier: string): Promise<vo
   tell();
 }
 
-/** The session is over here at once; the gateway is told if it can be reached. */
+/**
+ * The session is over here at once; the gateway is told if it can be reached. Who came from an identity provider is led there, where the session would
+ * otherwise go on, and let the next one at this browser in with one click.
+ */
 export async function signOut(): Promise<void> {
   const told = client().logout({ maxRetries: 1, timeout: 5_000 });
-  await told.catch(() => {});
+  const elsewhere = await told.catch(() => null);
   tell();
+  if (elsewhere) location.assign(elsewhere);
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType,
     CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
-    CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
-    CoreTokenIntrospectionResponse, CoreTokenType,
+    CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
     AdditionalClaims, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
     CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields,
-    IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse as _, UserInfoClaims,
+    IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
+    PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope, StandardErrorResponse,
+    StandardTokenResponse, TokenResponse as _, UserInfoClaims,
 };
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ const BELIEVED: Duration = Duration::from_secs(60 * 60);
 /// How soon they are asked for again when a signature is by a key that is not among them.
 const ASKED_AGAIN: Duration = Duration::from_secs(10);
 
+/// How long a sign-out waits for the provider: it is over here already.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Another provider of sign-ins.
 pub struct Provider {
     settings: OidcSettings,
@@ -46,7 +49,7 @@ pub struct Provider {
 /// What the provider says about itself.
 #[derive(Clone)]
 struct Known {
-    metadata: Arc<CoreProviderMetadata>,
+    metadata: Arc<ProviderMetadataWithLogout>,
     since: Instant,
 }
 
@@ -261,6 +264,35 @@ impl Provider {
         })
     }
 
+    /// Where a browser ends its session with the provider too, and comes back from to the first page; nothing when the provider has no such
+    /// place, or cannot be asked now.
+    ///
+    /// The provider is told who asks (`client_id`) and not for whom: the ID token that could say so would stand in an address. So some
+    /// providers ask the person whether they mean it.
+    pub async fn end_session_url(&self) -> Option<Url> {
+        let metadata = match tokio::time::timeout(PATIENCE, self.metadata(BELIEVED)).await {
+            Ok(Ok(metadata)) => metadata,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a sign-out ends here and not at the identity provider");
+                return None;
+            }
+            Err(_) => {
+                tracing::warn!("the identity provider does not say in time where to sign out");
+                return None;
+            }
+        };
+        let endpoint = metadata
+            .additional_metadata()
+            .end_session_endpoint
+            .clone()
+            .filter(|endpoint| OidcSettings::is_safe(endpoint.url()))?;
+        let back = PostLogoutRedirectUrl::from_url(self.settings.public_url.clone());
+        let request = LogoutRequest::from(endpoint)
+            .set_client_id(ClientId::new(self.settings.client_id.clone()))
+            .set_post_logout_redirect_uri(back);
+        Some(request.http_get_url())
+    }
+
     fn groups_matter(&self) -> bool {
         !self.settings.admin_groups.is_empty() || !self.settings.allowed_groups.is_empty()
     }
@@ -269,7 +301,7 @@ impl Provider {
         groups(&extra.claims, &self.settings.groups_claim)
     }
 
-    fn client(&self, metadata: &CoreProviderMetadata) -> Client {
+    fn client(&self, metadata: &ProviderMetadataWithLogout) -> Client {
         let secret = self.settings.client_secret.as_ref();
         Client::from_provider_metadata(
             metadata.clone(),
@@ -280,7 +312,10 @@ impl Provider {
     }
 
     /// What the provider says about itself, no older than this where it answers.
-    async fn metadata(&self, oldest: Duration) -> Result<Arc<CoreProviderMetadata>, OidcError> {
+    async fn metadata(
+        &self,
+        oldest: Duration,
+    ) -> Result<Arc<ProviderMetadataWithLogout>, OidcError> {
         // Whoever comes while somebody asks waits for the same answer.
         let mut known = self.known.lock().await;
         if let Some(known) = known
@@ -289,7 +324,7 @@ impl Provider {
         {
             return Ok(Arc::clone(&known.metadata));
         }
-        match CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await {
+        match ProviderMetadataWithLogout::discover_async(self.issuer.clone(), &self.http).await {
             Ok(metadata) => {
                 let metadata = Arc::new(metadata);
                 *known = Some(Known {

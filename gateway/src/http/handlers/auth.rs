@@ -76,6 +76,14 @@ pub struct Provider {
     name: String,
 }
 
+/// What is left to do after a sign-out.
+#[derive(Serialize, ToSchema)]
+pub struct SignedOut {
+    /// Where the browser ends its session with the identity provider too. It comes back from there to the first page.
+    #[schema(format = "uri")]
+    end_session_url: String,
+}
+
 /// The keys of access tokens: a JSON Web Key Set.
 #[derive(Serialize, ToSchema)]
 #[schema(as = JsonWebKeySet)]
@@ -148,19 +156,36 @@ pub async fn refresh(
     path = "/auth/logout",
     tag = "auth",
     summary = "Sign out",
-    description = "Ends what came from the same sign-in, access tokens and streams too.",
+    description = "Ends what came from the same sign-in, access tokens and streams too. When that was at an identity provider at which one can sign out, \
+        the answer says where.",
     request_body = RefreshToken,
     responses(
-        (status = 204, description = "Also for a token that is unknown."),
+        (status = 200, description = "The session is over here; lead the browser to the address to end it there too.", body = SignedOut),
+        (status = 204, description = "The session is over. Also for a token that is unknown."),
     ),
 )]
 pub async fn logout(
     State(app): State<Arc<App>>,
     origin: Origin,
     Body(body): Body<RefreshToken>,
-) -> Result<StatusCode, ApiError> {
-    session::logout(&app, &body.refresh_token.into(), origin.actor("")).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, ApiError> {
+    let login = session::logout(&app, &body.refresh_token.into(), origin.actor("")).await?;
+    let issuer = login.and_then(|login| login.issuer);
+    // A provider that was configured at that time, and is not any more, is nobody to ask.
+    let provider = app
+        .oidc
+        .as_ref()
+        .filter(|provider| issuer.as_deref() == Some(provider.issuer()));
+    let Some(provider) = provider else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    Ok(match provider.end_session_url().await {
+        Some(url) => Json(SignedOut {
+            end_session_url: url.into(),
+        })
+        .into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
 }
 
 /// `GET /auth/methods`

@@ -101,11 +101,14 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     responses((status = 200, body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")),
 )]
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let pending = tokio::time::timeout(PATIENCE, outbox::pending(&app.pool)).await;
+    let counted = tokio::time::timeout(PATIENCE, async {
+        let pending = outbox::pending(&app.pool).await?;
+        Ok::<_, sqlx::Error>((pending, outbox::open_tasks(&app.pool).await?))
+    });
+    let counted = counted.await.ok().and_then(Result::ok);
     let cached = i64::try_from(app.streams.cached()).unwrap_or(i64::MAX);
     app.metrics.stream_cache_bytes.set(cached);
-    let pending = pending.ok().and_then(Result::ok);
-    let text = app.metrics.render(pending, &app.tracer);
+    let text = app.metrics.render(counted, &app.tracer);
     (
         Extension(Quiet),
         [(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)],

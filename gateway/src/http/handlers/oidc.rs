@@ -193,9 +193,9 @@ pub async fn exchange_code(
     origin: Origin,
     Body(body): Body<Exchange>,
 ) -> Result<Json<Tokens>, ApiError> {
-    provider(&app)?;
+    let issuer = provider(&app)?.issuer();
     let (code, verifier) = (body.code.expose_secret(), body.verifier.expose_secret());
-    let session = session::redeem(&app, code, verifier, origin.actor("")).await?;
+    let session = session::redeem(&app, issuer, code, verifier, origin.actor("")).await?;
     Ok(Json(session.into()))
 }
 

@@ -82,6 +82,9 @@ pub struct Page {
     total: i64,
     offset: i64,
     limit: i64,
+    /// Leads to the next page; `null` on the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
 }
 
 /// The query of a list.
@@ -97,6 +100,9 @@ pub struct ListQuery {
     /// A part of the address.
     #[param(max_length = 1000)]
     q: Option<String>,
+    /// The `next_cursor` of the page before, instead of `offset`: not confused by people who were added or removed in between.
+    #[param(pattern = "^([0-9a-f]{2}){0,1000}$")]
+    cursor: Option<String>,
 }
 
 impl From<users::User> for User {
@@ -138,18 +144,44 @@ pub async fn list_users(
     let offset = bounded("offset", query.offset.unwrap_or(0), 0, i64::from(u32::MAX))?;
     let limit = bounded("limit", query.limit.unwrap_or(50), 1, MAX_LIMIT)?;
     let text = plain_text("q", query.q)?;
+    let cursor = query.cursor.filter(|text| !text.is_empty());
+    let after = cursor.as_deref().map(address_of).transpose()?;
+    if after.is_some() && offset > 0 {
+        return Err(Invalid {
+            field: "cursor",
+            message: "cursor and offset are two ways to page; use one of them".to_owned(),
+        }
+        .into());
+    }
     let query = Query {
         text,
+        after,
         offset,
         limit,
     };
     let (rows, total) = administration::list(&app.pool, &query).await?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
+    let next_cursor = rows
+        .last()
+        .filter(|_| is_full)
+        .map(|user| hex::encode(&user.email));
     Ok(Json(Page {
+        next_cursor,
         users: rows.into_iter().map(User::from).collect(),
         total,
         offset,
         limit,
     }))
+}
+
+/// The address that a page ended with. What is no address is still a place in the order.
+fn address_of(cursor: &str) -> Result<String, Invalid> {
+    let bytes = hex::decode(cursor).map_err(|_| Invalid {
+        field: "cursor",
+        message: "cursor must be the next_cursor of the page before".to_owned(),
+    })?;
+    // Text in PostgreSQL has no NUL.
+    Ok(String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}"))
 }
 
 /// `POST /api/users`

@@ -1,7 +1,6 @@
 //! Streams pass at once, and outlive their gateway.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use codex_tasklog::{Archive as _, Body, End, Frame, LiveLogWriter as _, RedisStore};
 use futures::StreamExt as _;
@@ -27,10 +26,10 @@ async fn follow(client: Client, id: String) -> (Vec<Event>, usize) {
     loop {
         let last = numbers(&seen).last().copied().unwrap_or(0).to_string();
         // While a gateway starts again, the other one is there; until nginx has noticed, nobody may be.
-        let Some(mut stream) = client.try_stream(&id, &last).await else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
+        let mut stream = until("a gateway to stream", async || {
+            client.try_stream(&id, &last).await
+        })
+        .await;
         connections += 1;
         while let Some(event) = stream.next().await {
             let is_done = event.name == "done";

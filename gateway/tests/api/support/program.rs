@@ -19,6 +19,15 @@ pub struct Program {
 
 impl Program {
     pub async fn start(world: &World, env: &[(&str, &str)]) -> Self {
+        Self::start_with(world, env, Stdio::inherit()).await
+    }
+
+    /// The same with its log in a file.
+    pub async fn start_logged(world: &World, env: &[(&str, &str)], log: std::fs::File) -> Self {
+        Self::start_with(world, env, log.into()).await
+    }
+
+    async fn start_with(world: &World, env: &[(&str, &str)], log: Stdio) -> Self {
         let key = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(key.path(), &world.setup.key).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_codex-gateway"))
@@ -39,6 +48,7 @@ impl Program {
             .envs(env.iter().copied())
             .kill_on_drop(true)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -1,6 +1,7 @@
 //! Streams pass at once, and outlive their gateway.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use codex_tasklog::{Archive as _, Body, End, Frame, LiveLogWriter as _, RedisStore};
 use futures::StreamExt as _;
@@ -26,10 +27,14 @@ async fn follow(client: Client, id: String) -> (Vec<Event>, usize) {
     loop {
         let last = numbers(&seen).last().copied().unwrap_or(0).to_string();
         // While a gateway starts again, the other one is there; until nginx has noticed, nobody may be.
-        let mut stream = until("a gateway to stream", async || {
-            client.try_stream(&id, &last).await
-        })
-        .await;
+        let deadline = Instant::now() + DEADLINE;
+        let mut stream = loop {
+            if let Some(stream) = client.try_stream(&id, &last).await {
+                break stream;
+            }
+            assert!(Instant::now() < deadline, "no gateway streams in time");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
         connections += 1;
         while let Some(event) = stream.next().await {
             let is_done = event.name == "done";

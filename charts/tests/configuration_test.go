@@ -101,7 +101,7 @@ func TestTheProgramsTakeTheirSettings(t *testing.T) {
 			t.Run(name+"/"+program, func(t *testing.T) {
 				t.Parallel()
 				output, code := startWithSettings(t, pod, path)
-				if code == 2 || strings.Contains(output, "is no setting of") || strings.Contains(output, "error: ") {
+				if code == 2 || strings.Contains(output, "is no setting of") || regexp.MustCompile(`(?m)^error: `).MatchString(output) {
 					t.Errorf("it ended with %d:\n%s", code, output)
 				}
 			})

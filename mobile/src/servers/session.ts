@@ -20,8 +20,10 @@ export async function signInWithCode(url: string, code: string, verifier: string
 
 /** The session is over here at once, and all that was kept with it; the gateway is told if it can be reached. */
 export async function signOut(url: string): Promise<void> {
-  const told = clientFor(url).logout({ maxRetries: 1, timeout: 5_000 });
-  await told.catch(() => {});
+  const told = clientFor(url).logout({ maxRetries: 1, timeout: 5_000 }).catch(() => {});
+  // At once, because the app may be ended while the gateway is told; and again for answers that were still on their way then.
+  await wipe(url);
+  await told;
   await wipe(url);
 }
 

@@ -1,3 +1,5 @@
+import { waitFor } from "@testing-library/react-native";
+
 import { changeComposer, readComposer, remember } from "@/composer/kept";
 import { watch, watched } from "@/notices/watched";
 import { keys, queriesFor } from "@/queries";
@@ -17,6 +19,7 @@ beforeEach(() => {
   startAnew();
   secretsOf().clear();
   mockGateway.requests.length = 0;
+  mockGateway.answers.clear();
   mockGateway.isAway = false;
 });
 
@@ -99,6 +102,19 @@ test("signing out without a network works here at once", async () => {
   expect(tokens()).toBeNull();
   expect(currentServer()).toMatchObject({ isSignedIn: false });
   expect([...storageOf().values()].join()).not.toContain("a secret plan");
+});
+
+test("what is kept is gone before the gateway has answered: the app may be ended meanwhile", async () => {
+  await signedIn();
+  remember(SERVER, "a secret plan");
+  let answer: (response: Response) => void = () => undefined;
+  mockGateway.answers.set("POST /auth/logout", () => new Promise((done) => (answer = done)));
+  const over = signOut(SERVER);
+  await waitFor(() => expect(mockGateway.requests).toContain("POST /auth/logout"), { timeout: 20_000 });
+  expect(tokens()).toBeNull();
+  expect([...storageOf().values()].join()).not.toContain("a secret plan");
+  answer(new Response(null, { status: 204 }));
+  await over;
 });
 
 test("a server that is removed is forgotten, and another one shown", async () => {

@@ -13,7 +13,7 @@ export class Gateway {
   readonly created: { body: unknown; key: string | null }[] = [];
   isAway = false;
   /** Answers to come before all others, by `METHOD path` without the query. */
-  readonly answers = new Map<string, () => Response>();
+  readonly answers = new Map<string, () => Response | Promise<Response>>();
   page = 50;
   #count = 0;
 

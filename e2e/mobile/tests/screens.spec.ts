@@ -18,8 +18,8 @@ async function look(app: App, screen: string, as: string): Promise<void> {
   await takePicture(app.page, `mobile-${screen}-${as}`);
   await app.page.evaluate(axe);
   const found = await app.page.evaluate(async () => {
-    const { run } = (globalThis as unknown as { axe: { run(where: Document, options: unknown): Promise<{ violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe;
-    const { violations } = await run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] });
+    const { axe } = globalThis as unknown as { axe: { run: (where: Document, options: unknown) => Promise<{ violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[] }> } };
+    const { violations } = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] });
     return violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html.slice(0, 300)} ${node.failureSummary ?? ""}`));
   });
   expect(found, screen).toEqual([]);

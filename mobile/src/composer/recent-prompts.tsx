@@ -1,4 +1,3 @@
-import { firstLine } from "@codex-remote/view";
 import { Pressable, StyleSheet, View } from "react-native";
 
 import { t } from "@/strings";
@@ -24,7 +23,6 @@ export function RecentPrompts({ server }: { server: string }) {
         <Pressable
           key={prompt}
           role="button"
-          aria-label={t.composer.recentUse(firstLine(prompt))}
           onPress={() => changeComposer(server, { draft: prompt })}
           style={[styles.entry, { borderColor: colors.line }]}
         >

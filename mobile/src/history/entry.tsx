@@ -1,9 +1,8 @@
 import type { Task } from "@codex-remote/sdk";
 import { ago, firstLine } from "@codex-remote/view";
 import { memo } from "react";
-import { Pressable, StyleSheet, View } from "react-native";
+import { Platform, Pressable, StyleSheet, View } from "react-native";
 
-import { t } from "@/strings";
 import { StateBadge } from "@/ui/state-badge";
 import { Text } from "@/ui/text";
 import { space, useColors } from "@/ui/theme";
@@ -25,13 +24,13 @@ export const Entry = memo(
     return (
       <Pressable
         role="link"
-        aria-label={[title, t.states[task.status], details, time].filter(Boolean).join(", ")}
-        aria-selected={isSelected}
+        // Named by its texts. Pages say of a link that it is the current one, systems of anything that it is selected.
+        {...(Platform.OS === "web" ? { "aria-current": isSelected ? "page" : undefined } : { "aria-selected": isSelected })}
         onPress={onPress}
         style={({ pressed }) => [styles.entry, { borderColor: colors.line }, (pressed || isSelected) && { backgroundColor: colors.sunken }]}
       >
         <View style={styles.row}>
-          <Text kind="strong" numberOfLines={2} style={styles.wide}>
+          <Text kind="strong" numberOfLines={2} style={styles.wide} testID="entry-title">
             {title}
           </Text>
           <StateBadge state={task.status} />

@@ -38,7 +38,7 @@ function Row({ server, isCurrent, onRemove }: { server: Server; isCurrent: boole
   const state = [server.isSignedIn ? t.servers.signedIn(server.email) : t.servers.signedOut, isCurrent && t.servers.current].filter(Boolean).join(" · ");
   return (
     <View style={[styles.row, { borderColor: colors.line }]}>
-      <Pressable role="button" aria-label={`${t.servers.choose(name)}, ${state}`} aria-selected={isCurrent} onPress={() => chooseServer(server.url)} style={styles.words}>
+      <Pressable role="button" onPress={() => chooseServer(server.url)} style={styles.words}>
         <Text kind={isCurrent ? "strong" : "body"}>{name}</Text>
         <Text kind="small" tone="soft">
           {state}

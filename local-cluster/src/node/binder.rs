@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Binding, ObjectReference, Pod};
 use kube::api::{ObjectMeta, PostParams};
-use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
+use kube::runtime::controller::{self, Action, Config as ControllerConfig, Controller};
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
@@ -52,8 +52,12 @@ async fn within(context: &Arc<Context>, namespace: &str, shutdown: &Cancellation
         .graceful_shutdown_on(shutdown.clone().cancelled_owned())
         .run(bind, |_, _, _| Action::requeue(AGAIN), context.clone())
         .for_each(async |result| {
-            if let Err(error) = result {
-                tracing::warn!(error = %error, "cannot bind a Pod to this node; will try again");
+            match result {
+                // Bound, and so out of sight, or deleted, before its turn came.
+                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot bind Pods to this node; will try again");
+                }
             }
         })
         .await;

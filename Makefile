@@ -120,6 +120,11 @@ bench-web: build web test-tools ## Measure the web client in Chromium next to li
 bench-post: deps ## Measure POST /api/tasks next to the bare writes (5 minutes, a machine without other work); writes bench/results/post.md
 	$(CARGO) run --locked --release -p codex-bench -- post
 
+.PHONY: bench-tasks
+bench-tasks: ## Measure thousands of CodexTasks on a real Kubernetes API (15 minutes, a machine without other work, Go); writes bench/results/tasks.md
+	scripts/install-kubernetes-tools
+	$(CARGO) run --locked --release -p codex-bench -- tasks
+
 .PHONY: pictures
 pictures: build web test-tools ## Take the pictures of the web client in docs/images again
 	CODEX_PICTURES=$(CURDIR)/docs/images npm exec -w e2e/browser -- playwright test screens

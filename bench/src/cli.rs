@@ -13,6 +13,7 @@ use crate::report::Section;
 use crate::rounds::Rounds;
 use crate::servers::{self, Kind, Peers, Programs};
 use crate::system::{self, Cores};
+use crate::tasks::{self, Tasks};
 use crate::workloads::{Size, Workload};
 
 /// A whole run ends before twenty minutes are over, however many rounds do not count.
@@ -34,6 +35,11 @@ enum Command {
     Streams(Streams),
     /// `POST /api/tasks`, next to the bare writes that it comes down to.
     Post(Post),
+    /// Thousands of `CodexTask`s on a real Kubernetes API, next to the bare writes.
+    Tasks(Tasks),
+    /// The operator of `tasks`, which starts it itself, with the settings of `codex-operator` in its environment.
+    #[command(hide = true)]
+    Operator,
     /// The API server of `post`, which starts it itself.
     #[command(hide = true)]
     Cluster { folder: PathBuf },
@@ -84,6 +90,8 @@ impl Cli {
         match self.command {
             Command::Streams(streams) => streams.run(),
             Command::Post(post) => block_on(post.run()),
+            Command::Tasks(tasks) => block_on(tasks.run()),
+            Command::Operator => block_on(tasks::serve_operator()),
             Command::Cluster { folder } => block_on(post::serve_cluster(folder)),
             Command::Gateway => block_on(post::serve_gateway()),
             Command::Serve { kind, redis } => servers::serve(kind, redis),

@@ -1,6 +1,6 @@
 //! Benchmarks, with their peers and their limits in the same run.
 //!
-//! `post` is the submission of tasks. The rest is about streams: `servers` are what is compared, each a process on a core of its own;
+//! `post` is the submission of tasks, `tasks` is what Kubernetes has of them. The rest is about streams: `servers` are what is compared, each a process on a core of its own;
 //! `load` are the clients, which check every number; `drive` is one measurement, `rounds` repeats it for all servers in turn, and
 //! `workloads` are the benchmarks. Nothing leaves loopback.
 
@@ -16,6 +16,7 @@ mod rounds;
 mod servers;
 mod stats;
 mod system;
+mod tasks;
 mod ticker;
 mod workloads;
 

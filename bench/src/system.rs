@@ -106,6 +106,17 @@ pub(crate) fn memory(pid: u32) -> Result<u64> {
         .fold(own, |sum, child| sum + memory(child).unwrap_or(0)))
 }
 
+/// The most memory that a process has ever held, in bytes.
+///
+/// # Errors
+/// When the process is gone.
+pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))
+        .with_context(|| format!("process {pid} is gone"))?;
+    let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    Ok(peak.map_or(0, |rest| field(rest, 0)) * 1024)
+}
+
 fn children(pid: u32) -> Vec<u32> {
     fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
         .unwrap_or_default()
@@ -166,6 +177,7 @@ mod tests {
     fn processes_have_time_and_memory() {
         let pid = std::process::id();
         assert!(memory(pid).unwrap() > 100_000);
+        assert!(peak_memory(pid).unwrap() > 100_000);
         assert!(cpu_time(pid).is_ok());
         assert!(cpu_time(u32::MAX).is_err());
         assert!(machine_time() > Duration::ZERO);

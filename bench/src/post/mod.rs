@@ -19,7 +19,7 @@ use crate::system;
 
 use clients::{Crew, Kind, Sample};
 use sightings::Sightings;
-pub(crate) use stage::{serve_cluster, serve_gateway};
+pub(crate) use stage::{life_line, serve_cluster, serve_gateway};
 
 /// Before anything counts: connections, prepared statements, the caches of everybody.
 const WARM_UP: Duration = Duration::from_millis(500);

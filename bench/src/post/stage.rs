@@ -268,7 +268,7 @@ pub(crate) async fn serve_gateway() -> Result<()> {
 }
 
 /// Ends when whoever started this process does.
-async fn life_line() {
+pub(crate) async fn life_line() {
     let mut input = tokio::io::stdin();
     // Nothing is ever written there.
     let _ = tokio::io::copy(&mut input, &mut tokio::io::sink()).await;

@@ -1,6 +1,8 @@
 //! Paths that are about no object: discovery, OpenAPI, health, version.
 
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -314,6 +316,9 @@ fn resource_list(api: &Api, group: &str, version: &str) -> Result<Response<Body>
         if !r.categories.is_empty() {
             entry.insert("categories".into(), json!(r.categories));
         }
+        if !r.is_review() {
+            entry.insert("storageVersionHash".into(), json!(storage_hash(r)));
+        }
         resources.push(Value::Object(entry));
         for s in subresources(r) {
             let mut entry = json!({
@@ -336,6 +341,17 @@ fn resource_list(api: &Api, group: &str, version: &str) -> Result<Response<Body>
         "groupVersion": group_version(group, version),
         "resources": resources,
     })))
+}
+
+/// Names the type that objects are stored as, so that clients notice when that changes.
+fn storage_hash(resource: &Resource) -> String {
+    // Both kinds of events are stored as the older one.
+    let (group, version) = match resource.kind {
+        Kind::Event => ("", "v1"),
+        _ => (resource.group.as_str(), resource.version.as_str()),
+    };
+    let hash = Sha256::digest(format!("{group}/{version}/{}", resource.kind_name));
+    STANDARD.encode(&hash[..8])
 }
 
 /// Only JSON: clients that insist on protobuf get 406 and ask again.

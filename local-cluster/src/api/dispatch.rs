@@ -128,6 +128,7 @@ async fn respond(
         (Some(sub), Kind::Pod) => {
             return pods::subresource(api, resource, &key, sub, verb, call).await;
         }
+        (Some(_), Kind::Custom) => return Err(ApiError::NoSuchPart(resource.subject(name))),
         (Some(_), _) => return Err(ApiError::NoSuchPath),
     };
     let target = Target::new(resource, &key.namespace, name, part);
@@ -137,6 +138,10 @@ async fn respond(
         "update" => update(api, &target, call).await,
         "patch" => patch(api, &target, call).await,
         "delete" if part == Part::Main => delete(api, &target, call).await,
+        _ if resource.kind == Kind::Custom => Err(ApiError::NoSuchMethod {
+            subject: resource.subject(""),
+            method: verb.to_owned(),
+        }),
         _ => Err(ApiError::MethodNotAllowed),
     }
 }
@@ -163,7 +168,12 @@ impl Call {
             .get(http::header::USER_AGENT)
             .and_then(|v| v.to_str().ok())
             .unwrap_or("");
-        WriteOptions::parse(&self.query, agent)
+        let options = match self.method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            _ => "PatchOptions",
+        };
+        WriteOptions::parse(&self.query, agent, options)
     }
 
     fn include(&self) -> Result<IncludeObject, ApiError> {

@@ -55,9 +55,20 @@ pub enum ApiError {
     /// 404 for a path or resource that this server does not have.
     #[error("the server could not find the requested resource")]
     NoSuchPath,
+    /// 404 for a part that objects of this kind do not have, such as `scale`.
+    #[error("the server could not find the requested resource")]
+    NoSuchPart(Box<Subject>),
     /// 405.
     #[error("the server does not allow this method on the requested resource")]
     MethodNotAllowed,
+    /// 405 for a method that the objects of a kind do not have.
+    #[error("{method} is not supported on resources of kind {:?}", .subject.qualified(&.subject.resource))]
+    NoSuchMethod {
+        /// The kind.
+        subject: Box<Subject>,
+        /// The verb.
+        method: String,
+    },
     /// 406.
     #[error(
         "only the following media types are accepted: application/json, application/yaml, application/json;stream=watch"
@@ -105,6 +116,14 @@ pub enum ApiError {
     /// 422 for a patch that does not fit.
     #[error("the server rejected our request due to an error in our request: {0}")]
     Unprocessable(String),
+    /// 500 without a reason, as upstream has it: what was applied does not fit the schema.
+    #[error("failed to create typed patch object ({object}): {problems}")]
+    NotTyped {
+        /// Namespace, name and type of the object.
+        object: String,
+        /// What does not fit.
+        problems: String,
+    },
     /// 500.
     #[error("Internal error occurred: {0}")]
     Internal(String),
@@ -130,14 +149,49 @@ fn join(causes: &[FieldError]) -> String {
 }
 
 impl ApiError {
+    /// 422 for a parameter of the request; `options` is what upstream reads it into, such as `ListOptions`.
+    pub(crate) fn invalid_option(
+        options: &str,
+        field: &str,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            subject: Box::new(Subject {
+                group: "meta.k8s.io".into(),
+                kind: options.to_owned(),
+                ..Subject::default()
+            }),
+            causes: vec![FieldError {
+                field: field.to_owned(),
+                reason,
+                message: message.into(),
+            }],
+        }
+    }
+
+    /// The same for a value that is none of those that there are.
+    pub(crate) fn unknown_option(options: &str, field: &str, given: &str, known: &[&str]) -> Self {
+        let known: Vec<String> = known.iter().map(|one| format!("{one:?}")).collect();
+        let message = format!(
+            "Unsupported value: {given:?}: supported values: {}",
+            known.join(", ")
+        );
+        Self::invalid_option(options, field, FieldError::NOT_SUPPORTED, message)
+    }
+
     /// The HTTP status code and the `reason` of the Status.
     pub fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "Forbidden"),
-            Self::NotFound(_) | Self::NoSuchPath => (StatusCode::NOT_FOUND, "NotFound"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+            Self::NotFound(_) | Self::NoSuchPath | Self::NoSuchPart(_) => {
+                (StatusCode::NOT_FOUND, "NotFound")
+            }
+            Self::MethodNotAllowed | Self::NoSuchMethod { .. } => {
+                (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")
+            }
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "NotAcceptable"),
             Self::AlreadyExists(_) => (StatusCode::CONFLICT, "AlreadyExists"),
             Self::Conflict { .. } | Self::ApplyConflict { .. } => {
@@ -151,6 +205,7 @@ impl ApiError {
             Self::Invalid { .. } | Self::Unprocessable(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "Invalid")
             }
+            Self::NotTyped { .. } => (StatusCode::INTERNAL_SERVER_ERROR, ""),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::FutureRevision(_) => (StatusCode::GATEWAY_TIMEOUT, "Timeout"),
@@ -162,9 +217,11 @@ impl ApiError {
         let (code, reason) = self.code();
         let mut metadata = Map::new();
         let details = match self {
-            Self::NotFound(s) | Self::AlreadyExists(s) | Self::Conflict { subject: s, .. } => {
-                Some(details(s, &s.resource, &[]))
-            }
+            Self::NotFound(s)
+            | Self::NoSuchPart(s)
+            | Self::NoSuchMethod { subject: s, .. }
+            | Self::AlreadyExists(s)
+            | Self::Conflict { subject: s, .. } => Some(details(s, &s.resource, &[])),
             Self::Invalid { subject, causes } => Some(details(
                 subject,
                 &subject.kind,
@@ -199,8 +256,13 @@ impl ApiError {
             "reason": reason,
             "code": code.as_u16(),
         });
-        if let (Some(details), Some(map)) = (details, status.as_object_mut()) {
-            map.insert("details".into(), details);
+        if let Some(map) = status.as_object_mut() {
+            if reason.is_empty() {
+                map.shift_remove("reason");
+            }
+            if let Some(details) = details {
+                map.insert("details".into(), details);
+            }
         }
         status
     }

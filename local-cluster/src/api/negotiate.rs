@@ -125,7 +125,7 @@ pub(crate) fn content_type(headers: &HeaderMap) -> String {
 pub(crate) fn decode_object(headers: &HeaderMap, body: &Bytes) -> Result<Value, ApiError> {
     let media = content_type(headers);
     let value: Value = match media.as_str() {
-        "application/json" | "*/*" | "text/plain" | "" => serde_json::from_slice(body)
+        "application/json" | "*/*" | "" => serde_json::from_slice(body)
             .map_err(|e| ApiError::BadRequest(format!("the body is not valid JSON: {e}")))?,
         "application/yaml" | "text/yaml" => decode_yaml(body)?,
         "application/vnd.kubernetes.protobuf" => protobuf::decode(body).map_err(|e| match e {

@@ -135,9 +135,14 @@ impl Api {
             (None, Revision::At(rv)) if options.exact => {
                 Ok(self.store.list_at(collection, namespace, rv)?)
             }
-            (None, Revision::Any | Revision::Unset) if options.exact => Err(ApiError::BadRequest(
-                "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\" or unset".into(),
-            )),
+            (None, Revision::Any | Revision::Unset) if options.exact => {
+                Err(ApiError::invalid_option(
+                    "ListOptions",
+                    "resourceVersionMatch",
+                    "FieldValueForbidden",
+                    "Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\" or unset",
+                ))
+            }
             (_, revision) => {
                 let listing = match (selector.name(), namespace, resource.namespaced) {
                     // One object by name, as `kubectl get NAME -w` and `wait` ask, needs no scan.
@@ -165,16 +170,10 @@ impl Api {
 /// Streaming lists are a feature that this server does not have; to ignore the option would leave
 /// the client waiting for a bookmark that never comes.
 pub(crate) fn initial_events_refused() -> ApiError {
-    ApiError::Invalid {
-        subject: Box::new(super::error::Subject {
-            group: "meta.k8s.io".into(),
-            kind: "ListOptions".into(),
-            ..Default::default()
-        }),
-        causes: vec![crate::schema::FieldError {
-            field: "sendInitialEvents".into(),
-            reason: "FieldValueForbidden",
-            message: "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled".into(),
-        }],
-    }
+    ApiError::invalid_option(
+        "ListOptions",
+        "sendInitialEvents",
+        "FieldValueForbidden",
+        "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+    )
 }

@@ -175,9 +175,12 @@ impl ListOptions {
             None | Some("NotOlderThan") => false,
             Some("Exact") => true,
             Some(other) => {
-                return Err(ApiError::BadRequest(format!(
-                    "resourceVersionMatch: Unsupported value: {other:?}: supported values: \"Exact\", \"NotOlderThan\""
-                )));
+                return Err(ApiError::unknown_option(
+                    "ListOptions",
+                    "resourceVersionMatch",
+                    other,
+                    &["Exact", "NotOlderThan"],
+                ));
             }
         };
         Ok(Self {
@@ -185,7 +188,11 @@ impl ListOptions {
             field_selector: query.get("fieldSelector").map(str::to_owned),
             revision,
             exact,
-            limit: query.number("limit")?.filter(|n| *n > 0),
+            // Upstream takes a negative limit for none.
+            limit: query
+                .number::<i64>("limit")?
+                .and_then(|limit| usize::try_from(limit).ok())
+                .filter(|limit| *limit > 0),
             continue_token: query.get("continue").map(str::to_owned),
             timeout: query
                 .number("timeoutSeconds")?
@@ -218,7 +225,8 @@ pub(crate) struct WriteOptions {
 }
 
 impl WriteOptions {
-    pub(crate) fn parse(query: &Query, user_agent: &str) -> Result<Self, ApiError> {
+    /// `options` is the name of the options in errors, such as `CreateOptions`.
+    pub(crate) fn parse(query: &Query, user_agent: &str, options: &str) -> Result<Self, ApiError> {
         let given = query.get("fieldManager");
         // Upstream falls back on the user agent's first word.
         let fallback = user_agent.split(['/', ' ']).next().unwrap_or("");
@@ -227,13 +235,13 @@ impl WriteOptions {
             Some("Ignore") => FieldValidation::Ignore,
             Some("Strict") => FieldValidation::Strict,
             Some(other) => {
-                return Err(ApiError::BadRequest(format!(
-                    "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-                )));
+                let known = ["Ignore", "Strict", "Warn"];
+                let field = "fieldValidation";
+                return Err(ApiError::unknown_option(options, field, other, &known));
             }
         };
         Ok(Self {
-            dry_run: dry_run(query.get("dryRun"))?,
+            dry_run: dry_run(query.get("dryRun"), options)?,
             manager: given
                 .or((!fallback.is_empty()).then_some(fallback))
                 .unwrap_or("unknown")
@@ -258,18 +266,16 @@ impl WriteOptions {
     }
 }
 
-fn dry_run(value: Option<&str>) -> Result<bool, ApiError> {
+fn dry_run(value: Option<&str>, options: &str) -> Result<bool, ApiError> {
     match value {
         None => Ok(false),
         Some("All") => Ok(true),
-        Some(other) => Err(ApiError::BadRequest(format!(
-            "dryRun: Unsupported value: {other:?}: supported values: \"All\""
-        ))),
+        Some(other) => Err(ApiError::unknown_option(options, "dryRun", other, &["All"])),
     }
 }
 
 /// How dependents are treated when their owner is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Propagation {
     Background,
     Foreground,
@@ -291,6 +297,10 @@ pub(crate) struct DeleteOptions {
     pub(crate) grace_period_seconds: Option<i64>,
     pub(crate) preconditions: Option<Preconditions>,
     pub(crate) orphan_dependents: Option<bool>,
+    /// As it was sent; [`DeleteOptions::parse`] has checked it.
+    #[serde(rename = "propagationPolicy")]
+    pub(crate) policy: Option<String>,
+    #[serde(skip)]
     pub(crate) propagation_policy: Option<Propagation>,
     pub(crate) dry_run: Vec<String>,
 }
@@ -306,17 +316,18 @@ impl DeleteOptions {
         if options.grace_period_seconds.is_none() {
             options.grace_period_seconds = query.number("gracePeriodSeconds")?;
         }
-        if let (None, Some(policy)) = (options.propagation_policy, query.get("propagationPolicy")) {
-            options.propagation_policy = Some(match policy {
-                "Background" => Propagation::Background,
-                "Foreground" => Propagation::Foreground,
-                "Orphan" => Propagation::Orphan,
-                other => {
-                    return Err(ApiError::BadRequest(format!(
-                        "propagationPolicy: Unsupported value: {other:?}"
-                    )));
-                }
-            });
+        let policy = options
+            .policy
+            .as_deref()
+            .or_else(|| query.get("propagationPolicy"));
+        options.propagation_policy = policy.map(propagation).transpose()?;
+        if options.propagation_policy.is_some() && options.orphan_dependents.is_some() {
+            return Err(ApiError::invalid_option(
+                "DeleteOptions",
+                "propagationPolicy",
+                "FieldValueInvalid",
+                "Invalid value: orphanDependents and deletionPropagation cannot be both set",
+            ));
         }
         if let Some(value) = query.get("dryRun") {
             options.dry_run.push(value.to_owned());
@@ -329,7 +340,7 @@ impl DeleteOptions {
     }
 
     pub(crate) fn is_dry_run(&self) -> Result<bool, ApiError> {
-        dry_run(self.dry_run.first().map(String::as_str))
+        dry_run(self.dry_run.first().map(String::as_str), "DeleteOptions")
     }
 
     /// The policy, with the older `orphanDependents` folded in.
@@ -339,6 +350,20 @@ impl DeleteOptions {
             Some(false) => Some(Propagation::Background),
             None => None,
         })
+    }
+}
+
+fn propagation(policy: &str) -> Result<Propagation, ApiError> {
+    match policy {
+        "Background" => Ok(Propagation::Background),
+        "Foreground" => Ok(Propagation::Foreground),
+        "Orphan" => Ok(Propagation::Orphan),
+        other => Err(ApiError::unknown_option(
+            "DeleteOptions",
+            "propagationPolicy",
+            other,
+            &["Background", "Foreground", "Orphan"],
+        )),
     }
 }
 

@@ -109,7 +109,7 @@ pub(crate) fn metadata(resource: &Resource, new: &Value, old: Option<&Value>) ->
             message: format!("Too long: may not be more than {MAX_ANNOTATIONS} bytes"),
         });
     }
-    finalizers(new, old, &mut errors);
+    finalizers(resource, new, old, &mut errors);
     owners(new, &mut errors);
     errors
 }
@@ -122,10 +122,21 @@ fn entries<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a St
         .flatten()
 }
 
-fn finalizers(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+/// Finalizers without a domain are Kubernetes' own.
+const OWN_FINALIZERS: &[&str] = &["orphan", "foregroundDeletion", "kubernetes"];
+
+fn finalizers(resource: &Resource, new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let given = list(new, "/metadata/finalizers");
-    for finalizer in given {
+    let needs_domain = !matches!(resource.kind, Kind::Custom | Kind::Crd);
+    for (i, finalizer) in given.iter().enumerate() {
         match finalizer.as_str() {
+            Some(f) if needs_domain && !f.contains('/') && !OWN_FINALIZERS.contains(&f) => {
+                errors.push(invalid(
+                    format!("metadata.finalizers[{i}]"),
+                    f,
+                    "name is neither a standard finalizer name nor is it fully qualified",
+                ));
+            }
             Some(f) if qualified_name(f) => {}
             other => errors.push(invalid(
                 "metadata.finalizers",

@@ -74,20 +74,19 @@ impl<'a> Validator<'a> {
         fits
     }
 
+    /// The first thing that is wrong with a string is the only one that is told, beside its format.
     fn check_string(&mut self, checks: &Checks, text: &str, path: &Path<'_>) {
         let length = || text.chars().count() as u64;
         if let Some(max) = checks.max_length
             && length() > max
         {
             self.errors.push(FieldError::too_long(path, max));
-        }
-        if let Some(min) = checks.min_length
+        } else if let Some(min) = checks.min_length
             && length() < min
         {
             let detail = format!("{path} in body should be at least {min} chars long");
             self.invalid(path, &Value::from(text), &detail);
-        }
-        if let Some(pattern) = &checks.pattern
+        } else if let Some(pattern) = &checks.pattern
             && !pattern.is_match(text)
         {
             let detail = format!("{path} in body should match '{pattern}'");

@@ -103,7 +103,7 @@ async fn point_08_patches_in_four_forms_and_writes_that_change_nothing() {
     .await;
     assert_eq!((code, &done["spec"]["color"]), (200, &json!("blue")));
     let (code, _) = apply(&client, &x, &applied("blue")).await;
-    assert_eq!(code, 400, "apply needs a field manager");
+    assert_eq!(code, 422, "apply needs a field manager");
     // What changes nothing is no write: same revision, no event.
     let (_, before) = get(&client, &x).await;
     let (_, list) = get(&client, WIDGETS).await;

@@ -139,6 +139,18 @@ impl Resource {
             &[
                 "create", "delete", "get", "list", "patch", "update", "watch",
             ]
+        } else if self.kind == Kind::Custom {
+            // In upstream's order, which people see in `kubectl api-resources`.
+            &[
+                "delete",
+                "deletecollection",
+                "get",
+                "list",
+                "patch",
+                "create",
+                "update",
+                "watch",
+            ]
         } else {
             &[
                 "create",

@@ -30,6 +30,36 @@ pub(super) fn prepare_secret(object: &mut Value) {
     }
 }
 
+/// Leaves out empty maps, as upstream's encoder does.
+pub(super) fn drop_empty(object: &mut Value) {
+    let Some(map) = object.as_object_mut() else {
+        return;
+    };
+    for field in ["data", "binaryData"] {
+        if map
+            .get(field)
+            .and_then(Value::as_object)
+            .is_some_and(serde_json::Map::is_empty)
+        {
+            map.shift_remove(field);
+        }
+    }
+}
+
+/// How long a Lease holds, and how often it changed hands.
+pub(super) fn validate_lease(new: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut check = |field: &str, min: i64, rule: &str| {
+        let value = &new["spec"][field];
+        if value.as_i64().is_some_and(|number| number < min) {
+            errors.push(FieldError::invalid(format!("spec.{field}"), value, rule));
+        }
+    };
+    check("leaseDurationSeconds", 1, "must be greater than 0");
+    check("leaseTransitions", 0, "must be greater than or equal to 0");
+    errors
+}
+
 pub(super) fn validate(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut size = 0;
@@ -43,9 +73,11 @@ pub(super) fn validate(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<Fiel
             if encoded {
                 match STANDARD.decode(value) {
                     Ok(bytes) => size += bytes.len(),
-                    Err(e) => errors.push(invalid(
+                    // Upstream reads bytes here, so that this is another type.
+                    Err(e) => errors.push(FieldError::type_invalid(
                         format!("{field}[{key}]"),
-                        format!("Invalid value: illegal base64 data: {e}"),
+                        &json!(value),
+                        &format!("illegal base64 data: {e}"),
                     )),
                 }
             } else {

@@ -3,6 +3,7 @@
 mod config;
 mod crd;
 mod pod;
+mod pod_fields;
 mod pod_rules;
 
 use jiff::Timestamp;
@@ -30,7 +31,11 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Value, now: Times
             set_namespace_label(object);
         }
         Kind::Pod => pod::prepare_create(object),
-        Kind::Secret => config::prepare_secret(object),
+        Kind::Secret => {
+            config::prepare_secret(object);
+            config::drop_empty(object);
+        }
+        Kind::ConfigMap => config::drop_empty(object),
         Kind::Crd => crd::prepare(object, None, now),
         Kind::PersistentVolume => {
             let spec = child_mut(object, "spec");
@@ -49,7 +54,6 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Value, now: Times
         Kind::NetworkPolicy => default_policy_types(object),
         Kind::Event
         | Kind::Node
-        | Kind::ConfigMap
         | Kind::ServiceAccount
         | Kind::Lease
         | Kind::Custom
@@ -70,7 +74,11 @@ pub(crate) fn prepare_update(
     match resource.kind {
         Kind::Namespace => set_namespace_label(object),
         Kind::Pod if part == Part::Main => pod::set_defaults(object),
-        Kind::Secret => config::prepare_secret(object),
+        Kind::Secret => {
+            config::prepare_secret(object);
+            config::drop_empty(object);
+        }
+        Kind::ConfigMap => config::drop_empty(object),
         Kind::Crd if part == Part::Main => crd::prepare(object, Some(old), now),
         Kind::NetworkPolicy => default_policy_types(object),
         _ => {}
@@ -90,6 +98,7 @@ pub(crate) fn validate(
         (Kind::Pod, Some(old)) if !internal => pod_rules::validate_update(new, old),
         (Kind::Pod, None) => pod_rules::validate_create(new),
         (Kind::Secret | Kind::ConfigMap, old) => config::validate(resource.kind, new, old),
+        (Kind::Lease, _) => config::validate_lease(new),
         (Kind::Crd, old) => crd::validate(api, new, old),
         (Kind::PersistentVolumeClaim, Some(old)) if !internal => {
             config::validate_claim_update(new, old)

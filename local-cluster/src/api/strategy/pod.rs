@@ -30,6 +30,13 @@ pub(super) fn set_defaults(object: &mut Value) {
             ("priority", json!(0)),
         ],
     );
+    let grace = spec
+        .get("terminationGracePeriodSeconds")
+        .and_then(Value::as_i64);
+    if grace.is_some_and(|seconds| seconds < 0) {
+        // As upstream: the shortest that is not immediate.
+        spec.insert("terminationGracePeriodSeconds".into(), json!(1));
+    }
     for field in CONTAINER_LISTS {
         for container in maps(spec, field) {
             default_container(container);

@@ -44,6 +44,7 @@ fn unsupported(field: impl Into<String>, value: &str, known: &[&str]) -> FieldEr
 pub(super) fn validate_create(pod: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let volumes = validate_volumes(pod, &mut errors);
+    super::pod_fields::validate(pod, &mut errors);
     if list(pod, "/spec/containers").is_empty() {
         errors.push(required("spec.containers"));
     }

@@ -15,25 +15,26 @@ pub(super) fn cells(kind: Kind, o: &Value) -> Vec<Value> {
         Kind::Event => event(o),
         Kind::ConfigMap => {
             let count = entries(o, "data") + entries(o, "binaryData");
-            vec![json!(name(o)), json!(count.to_string()), age]
+            vec![json!(name(o)), json!(count), age]
         }
         Kind::Secret => vec![
             json!(name(o)),
             json!(text(o, "/type")),
-            json!(entries(o, "data").to_string()),
+            json!(entries(o, "data")),
             age,
         ],
-        Kind::ServiceAccount => vec![
-            json!(name(o)),
-            json!(list(o, "/secrets").len().to_string()),
-            age,
-        ],
+        Kind::ServiceAccount => vec![json!(name(o)), json!(list(o, "/secrets").len()), age],
         Kind::PersistentVolume => volume(o, age),
         Kind::PersistentVolumeClaim => claim(o, age),
         Kind::Lease => vec![json!(name(o)), json!(text(o, "/spec/holderIdentity")), age],
         Kind::NetworkPolicy => vec![json!(name(o)), json!(label_selector(o)), age],
-        Kind::Crd
-        | Kind::Custom
+        Kind::Crd => vec![
+            json!(name(o)),
+            json!(text(o, "/spec/scope")),
+            json!(versions(o)),
+            json!(text(o, "/metadata/creationTimestamp")),
+        ],
+        Kind::Custom
         | Kind::SelfSubjectAccessReview
         | Kind::SelfSubjectRulesReview
         | Kind::SelfSubjectReview => {
@@ -43,6 +44,19 @@ pub(super) fn cells(kind: Kind, o: &Value) -> Vec<Value> {
             ]
         }
     }
+}
+
+/// The served versions of a definition, with the one that is stored marked.
+fn versions(o: &Value) -> String {
+    let names = list(o, "/spec/versions").iter().map(|version| {
+        let stored = if version["storage"] == true {
+            "(storage)"
+        } else {
+            ""
+        };
+        format!("{}{stored}", text(version, "/name"))
+    });
+    names.collect::<Vec<_>>().join(",")
 }
 
 fn created(o: &Value) -> Value {

@@ -95,7 +95,12 @@ const NETWORK_POLICY: &[Column] = &[
     ("Pod-Selector", "string", 0),
     ("Age", "string", 0),
 ];
-const DEFINITION: &[Column] = &[("Name", "string", 0), ("Created At", "date", 0)];
+const DEFINITION: &[Column] = &[
+    ("Name", "string", 0),
+    ("Scope", "string", 0),
+    ("Versions", "string", 0),
+    ("Created At", "date", 0),
+];
 
 fn layout(kind: Kind) -> &'static [Column] {
     match kind {

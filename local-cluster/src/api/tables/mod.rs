@@ -57,7 +57,7 @@ impl<'a> Table<'a> {
         };
         let mut row = json!({"cells": cells});
         match self.include {
-            IncludeObject::None => {}
+            IncludeObject::None => row["object"] = Value::Null,
             IncludeObject::Metadata => row["object"] = partial(object),
             IncludeObject::Object => row["object"] = object.clone(),
         }

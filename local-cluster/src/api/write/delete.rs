@@ -63,6 +63,10 @@ impl Api {
             let mut object = live.value.clone();
             plan(resource, &mut object, options, Timestamp::now());
             let gone = is_released(resource, &object);
+            if gone {
+                // It was never marked: what was stored last is what watches and the caller see.
+                object = live.value.clone();
+            }
             let respond = |value: &Value| Deleted {
                 object: from_stored(resource, value).into_owned(),
                 gone,
@@ -120,8 +124,11 @@ fn check_preconditions(
     let Some(wanted) = &options.preconditions else {
         return Ok(());
     };
+    let mut subject = target.resource.subject(&target.key.name);
+    // Here upstream names the kind.
+    subject.resource = subject.kind.clone();
     let conflict = |what: &str, wanted: &str, found: &str| ApiError::Conflict {
-        subject: target.resource.subject(&target.key.name),
+        subject: subject.clone(),
         message: format!(
             "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
         ),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::prepare::{check_namespace, check_type, drop_nulls};
+use super::prepare::{check_namespace, check_patched_type, check_type, drop_nulls};
 use super::update::Edit;
 use super::{Part, Target, Written};
 use crate::api::Api;
@@ -11,9 +11,9 @@ use crate::api::error::ApiError;
 use crate::api::object::{metadata_mut, text};
 use crate::api::request::WriteOptions;
 use crate::api::resources::{Kind, Resource};
-use crate::schema::FieldError;
 use crate::schema::apply::{self, ApplyError, ApplyRequest};
 use crate::schema::patch::{self, PatchError};
+use crate::schema::{FieldError, Schema};
 
 /// The content types of PATCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +33,14 @@ impl PatchType {
                 Ok(Self::Strategic)
             }
             "application/apply-patch+yaml" => Ok(Self::Apply),
-            other => {
+            _ => {
                 let strategic = if resource.kind == Kind::Custom {
                     ""
                 } else {
                     ", application/strategic-merge-patch+json"
                 };
                 Err(ApiError::UnsupportedMediaType(format!(
-                    "the body of the request was in an unknown format ({other}) - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml{strategic}"
+                    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml{strategic}"
                 )))
             }
         }
@@ -60,14 +60,12 @@ impl Api {
             return self.apply(target, patch, options).await;
         }
         if options.force {
-            return Err(ApiError::Invalid {
-                subject: Box::default(),
-                causes: vec![FieldError {
-                    field: "force".into(),
-                    reason: "FieldValueForbidden",
-                    message: "Forbidden: may not be specified for non-apply patch".into(),
-                }],
-            });
+            return Err(ApiError::invalid_option(
+                "PatchOptions",
+                "force",
+                "FieldValueForbidden",
+                "Forbidden: may not be specified for non-apply patch",
+            ));
         }
         let resource = &target.resource;
         let schema = self.schemas.schema(&resource.gvk());
@@ -86,6 +84,7 @@ impl Api {
                     "the patched object is not an object".into(),
                 ));
             }
+            check_patched_type(resource, &object)?;
             check_type(resource, &mut object)?;
             check_namespace(target, &mut object)?;
             Ok(Edit {
@@ -104,8 +103,11 @@ impl Api {
     ) -> Result<Written, ApiError> {
         let resource = &target.resource;
         if !options.manager_given {
-            return Err(ApiError::BadRequest(
-                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch".into(),
+            return Err(ApiError::invalid_option(
+                "PatchOptions",
+                "fieldManager",
+                "FieldValueRequired",
+                "Required value: is required for apply patch",
             ));
         }
         let mut applied = applied.clone();
@@ -127,9 +129,11 @@ impl Api {
         if resource.kind != Kind::Custom && resource.kind != Kind::Crd {
             drop_nulls(&mut applied);
         }
-        let warnings = self.unknown_fields(resource, &applied, options)?;
-        keep_own_part(target, &mut applied);
         let schema = self.schemas.schema(&resource.gvk());
+        if let Some(schema) = schema.as_deref() {
+            check_typed(target, schema, &applied)?;
+        }
+        keep_own_part(target, &mut applied);
         let request = || ApplyRequest {
             manager: &options.manager,
             force: options.force,
@@ -162,23 +166,48 @@ impl Api {
                 Err(ApiError::NotFound(s))
                     if exists && s.name == target.key.name && s.resource == resource.plural => {}
                 Err(ApiError::AlreadyExists(_)) if !exists => {}
-                Ok(mut written) => {
-                    written.warnings.extend(warnings);
-                    return Ok(written);
-                }
-                Err(other) => return Err(other),
+                result => return result,
             }
         }
     }
+}
 
-    /// Unknown fields are reported for what was sent, not for what comes out of the merge.
-    fn unknown_fields(
-        &self,
-        resource: &Resource,
-        applied: &Value,
-        options: &WriteOptions,
-    ) -> Result<Vec<String>, ApiError> {
-        self.decode(resource, &mut applied.clone(), options.validation)
+/// What is applied has to fit the schema, whatever `fieldValidation` says: who owns a field that nobody knows, or a word where a number is?
+fn check_typed(target: &Target, schema: &Schema, applied: &Value) -> Result<(), ApiError> {
+    let unknown = schema.default_and_prune(&mut applied.clone());
+    let mut problems: Vec<String> = unknown
+        .into_iter()
+        .map(|field| format!(".{field}: field not declared in schema"))
+        .collect();
+    // The other kinds have quantities and numbers that may be words.
+    if problems.is_empty() && target.resource.kind == Kind::Custom {
+        let wrong = schema.validate(applied, None).into_iter();
+        problems.extend(
+            wrong
+                // Null takes a field away, whatever its type.
+                .filter(|error| {
+                    error.reason == FieldError::TYPE_INVALID && !error.message.contains("\"null\"")
+                })
+                .map(|error| format!(".{error}")),
+        );
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(not_typed(target, &problems.join("; ")))
+}
+
+fn not_typed(target: &Target, problems: &str) -> ApiError {
+    let resource = &target.resource;
+    ApiError::NotTyped {
+        object: format!(
+            "{}/{}; {}, Kind={}",
+            target.key.namespace,
+            target.key.name,
+            resource.api_version(),
+            resource.kind_name
+        ),
+        problems: problems.to_owned(),
     }
 }
 
@@ -226,6 +255,7 @@ fn apply_error(target: &Target, error: ApplyError) -> ApiError {
             subject: target.resource.subject(&target.key.name),
             causes,
         },
+        ApplyError::NotTyped(problems) => not_typed(target, &problems),
         ApplyError::BadRequest(message) => ApiError::BadRequest(message),
     }
 }

@@ -33,6 +33,9 @@ pub(super) fn check_type(resource: &Resource, object: &mut Value) -> Result<(), 
         match object.get(key).and_then(Value::as_str) {
             None | Some("") => object[key] = json!(expected),
             Some(given) if given == expected => {}
+            Some(given) if key == "kind" && resource.kind == Kind::Custom => {
+                return Err(wrong_type(resource, object, key, given, &expected));
+            }
             Some(given) => {
                 let what = if key == "kind" { "kind" } else { "API version" };
                 return Err(ApiError::BadRequest(format!(
@@ -48,6 +51,38 @@ pub(super) fn check_type(resource: &Resource, object: &mut Value) -> Result<(), 
         return Err(ApiError::BadRequest("metadata must be an object".into()));
     }
     Ok(())
+}
+
+/// Custom resources are checked against their definition, where the wrong type is a wrong value.
+pub(super) fn check_patched_type(resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    if resource.kind != Kind::Custom {
+        return Ok(());
+    }
+    let expected = resource.api_version();
+    match text(object, "/apiVersion") {
+        "" => Ok(()),
+        given if given == expected => Ok(()),
+        given => Err(wrong_type(resource, object, "apiVersion", given, &expected)),
+    }
+}
+
+fn wrong_type(
+    resource: &Resource,
+    object: &Value,
+    field: &str,
+    given: &str,
+    expected: &str,
+) -> ApiError {
+    let mut subject = resource.subject(text(object, "/metadata/name"));
+    text(object, "/kind").clone_into(&mut subject.kind);
+    ApiError::Invalid {
+        subject,
+        causes: vec![FieldError::invalid(
+            field,
+            &json!(given),
+            &format!("must be {expected}"),
+        )],
+    }
 }
 
 /// The namespace in a body must be that of the path.
@@ -135,6 +170,25 @@ impl Api {
         let schema = self.schemas.schema(&resource.gvk());
         if let Some(schema) = &schema {
             causes.extend(schema.validate(new, old));
+        }
+        // The rules for Pods say the same of the name.
+        causes.retain(|cause| {
+            resource.kind != Kind::Pod
+                || cause.reason != FieldError::DUPLICATE
+                || !cause.field.starts_with("spec.volumes[")
+        });
+        // Upstream reads the other kinds into types, which a wrong one does not even fit into.
+        let wrong = causes
+            .iter()
+            .find(|cause| cause.reason == FieldError::TYPE_INVALID);
+        if let Some(wrong) = wrong
+            && resource.kind != Kind::Custom
+            && resource.kind != Kind::Crd
+        {
+            return Err(ApiError::BadRequest(format!(
+                "{} in version {:?} cannot be handled as a {}: {wrong}",
+                resource.kind_name, resource.version, resource.kind_name
+            )));
         }
         // A malformed definition cannot be compiled; the other checks read whatever is there.
         if causes.is_empty() || resource.kind != Kind::Crd {

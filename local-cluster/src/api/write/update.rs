@@ -160,18 +160,23 @@ impl Api {
             });
         }
         let gone = is_released(resource, &new);
-        let value = to_stored(resource, new);
         let (collection, key) = (&resource.collection, &target.key);
         let stored = if gone {
-            self.store.remove(collection, key, live.rv, value).await
+            // Watches see what was stored last: the change that lets go is not stored any more.
+            let last = live.value.clone();
+            self.store.remove(collection, key, live.rv, last).await
         } else {
             let expect = Expect::Version(live.rv);
+            let value = to_stored(resource, new.clone());
             self.store.put(collection, key, expect, value).await
         }
         .map_err(StoreOr::Store)?;
         self.after_write(resource, &stored.value, gone);
+        if !gone {
+            new = from_stored(resource, &stored.value).into_owned();
+        }
         Ok(Written {
-            object: from_stored(resource, &stored.value).into_owned(),
+            object: new,
             warnings,
             created: false,
         })

@@ -60,6 +60,9 @@ pub enum ApplyError {
     /// The applied object does not fit the schema: 422 Invalid.
     #[error("the applied object is invalid")]
     Invalid(Vec<FieldError>),
+    /// The applied object is no object of its type.
+    #[error("failed to create typed patch object: {0}")]
+    NotTyped(String),
     /// The request is malformed, such as one that sets managedFields: 400 BadRequest.
     #[error("{0}")]
     BadRequest(String),

@@ -99,8 +99,7 @@ impl<'a> Apply<'a> {
         let of = Type::of(schema);
         let found = problems(of, applied);
         if !found.is_empty() {
-            let text = format!("failed to create typed patch object: {}", found.join("; "));
-            return refuse(text);
+            return Err(ApplyError::NotTyped(found.join("; ")));
         }
         let ignored = Ignored::new(schema, req.subresource);
         let mut managers = live.map(Managers::of).unwrap_or_default();
@@ -165,7 +164,8 @@ impl<'a> Apply<'a> {
         let changes = changes.without_fields(|name| self.ignored.has(name));
         take_over(&mut managers, &changes, force)?;
         entry.set = stripped(&entry.set);
-        if !equal(&self.live, &result) || entry.time.is_none() {
+        // Who only comes to own what was there already changed nothing, and has no time.
+        if !equal(&self.live, &result) {
             entry.time = Some(time(self.now));
         }
         managers.0.insert(self.id.clone(), entry);

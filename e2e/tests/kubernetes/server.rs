@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use codex_e2e::kubernetes::ApiServer;
 
 use crate::Case;
+use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     ("server::it_is_upstream", it_is_upstream),
@@ -14,7 +15,8 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// The version that is asked for, and the controllers that the tests lean on.
-fn it_is_upstream(server: &ApiServer) -> Result<()> {
+fn it_is_upstream(world: &World) -> Result<()> {
+    let server = &world.server;
     let version: serde_json::Value =
         serde_json::from_str(&server.kubectl(&["version", "--output=json"])?)?;
     ensure!(
@@ -28,8 +30,8 @@ fn it_is_upstream(server: &ApiServer) -> Result<()> {
 }
 
 /// One of its own, because the others go on meanwhile.
-fn it_comes_back_after_kill_9(server: &ApiServer) -> Result<()> {
-    if server.is_somebody_elses() {
+fn it_comes_back_after_kill_9(world: &World) -> Result<()> {
+    if world.server.is_somebody_elses() {
         // It is not ours to kill.
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Pods that Kueue holds back.
 
 use codex_crds::{CodexTask, Phase, conditions};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -57,6 +58,10 @@ async fn a_task_waits_in_its_queue_and_runs_when_it_is_let_go() {
         secret.data.unwrap().remove("token").unwrap()
     };
     let before = token().await;
+    // A token of the same second would be the same.
+    let read_at = Timestamp::now().as_second();
+    let later = eventually(async || (Timestamp::now().as_second() > read_at).then_some(())).await;
+    later.expect("time goes on");
     let _operator = world.start();
     let renewed = eventually(async || (token().await != before).then_some(())).await;
     renewed.expect("the token is renewed");

@@ -137,8 +137,8 @@ struct Request {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct TaskState {
-    state: &'static str,
+struct PhaseLabel {
+    phase: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -274,10 +274,10 @@ impl Metrics {
                 &mut now,
                 "tasks",
                 "Tasks on record that have not ended, of all gateways",
-                Family::<TaskState, Gauge>::default(),
+                Family::<PhaseLabel, Gauge>::default(),
             );
-            for (state, count) in [("queued", open.queued), ("running", open.running)] {
-                tasks.get_or_create(&TaskState { state }).set(count);
+            for (phase, count) in [("queued", open.queued), ("running", open.running)] {
+                tasks.get_or_create(&PhaseLabel { phase }).set(count);
             }
             let gauge = register(
                 &mut now,

@@ -13,7 +13,7 @@ use serde_json::Value;
 type Scrape = BTreeMap<String, Vec<BTreeMap<String, String>>>;
 
 /// Families that there are after one task, besides what only failures bring.
-const GATEWAY: [&str; 16] = [
+const GATEWAY: [&str; 17] = [
     "codex_gateway_dispatch_retries",
     "codex_gateway_dispatched",
     "codex_gateway_http_request_duration_seconds",
@@ -28,13 +28,15 @@ const GATEWAY: [&str; 16] = [
     "codex_gateway_stream_bytes",
     "codex_gateway_streams_open",
     "codex_gateway_streams_refused",
+    "codex_gateway_tasks",
     "codex_gateway_tasks_accepted",
     "codex_gateway_trace_spans",
 ];
-const OPERATOR: [&str; 9] = [
+const OPERATOR: [&str; 10] = [
     "codex_operator_first_frame_seconds",
     "codex_operator_frames",
     "codex_operator_leader",
+    "codex_operator_preflight_findings",
     "codex_operator_queue_wait_seconds",
     "codex_operator_reconciles",
     "codex_operator_start_latency_seconds",
@@ -108,6 +110,7 @@ fn known_values() -> Result<BTreeMap<&'static str, BTreeSet<String>>> {
             "store",
             words("postgres redis log archive kubernetes live spool"),
         ),
+        ("severity", words("error warning")),
         ("fate", words("sent failed dropped")),
         ("phase", words("queued running completed error canceled")),
     ]))

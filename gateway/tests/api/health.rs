@@ -35,8 +35,8 @@ async fn metrics_count() {
         "{text}"
     );
     assert!(text.contains("codex_gateway_outbox_pending "), "{text}");
-    for (state, count) in [("queued", 1), ("running", 0)] {
-        let line = format!("codex_gateway_tasks{{state=\"{state}\"}} {count}\n");
+    for (phase, count) in [("queued", 1), ("running", 0)] {
+        let line = format!("codex_gateway_tasks{{phase=\"{phase}\"}} {count}\n");
         assert!(text.contains(&line), "{text}");
     }
 }

@@ -207,7 +207,7 @@ fn what_cannot_be_applied_is_refused() {
     ] {
         let error = story.try_apply("a", &config, true).unwrap_err();
         assert!(
-            matches!(&error, ApplyError::BadRequest(text) if text.contains(want)),
+            matches!(&error, ApplyError::NotTyped(text) if text.contains(want)),
             "{error}"
         );
     }

@@ -77,6 +77,7 @@ fn cases() -> Vec<Case> {
         same::writes::CASES,
         same::reads::CASES,
         same::pods::CASES,
+        same::status::CASES,
         same::tasks::CASES,
         same::kubectl::CASES,
     ]

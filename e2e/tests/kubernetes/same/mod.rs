@@ -4,6 +4,7 @@ pub(crate) mod kubectl;
 mod normal;
 pub(crate) mod pods;
 pub(crate) mod reads;
+pub(crate) mod status;
 pub(crate) mod tasks;
 pub(crate) mod writes;
 

@@ -1,7 +1,6 @@
-//! The project's own kinds: schema, rules, status, columns, selectable fields.
+//! The project's own kinds: schema, rules, columns, selectable fields.
 
 use anyhow::Result;
-use http::Method;
 use serde_json::{Value, json};
 
 use super::{APPLY, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, same, version};
@@ -19,11 +18,6 @@ pub(crate) const CASES: &[Case] = &[
         what_the_schema_refuses,
     ),
     ("same::tasks::what_the_rules_refuse", what_the_rules_refuse),
-    (
-        "same::tasks::status_has_its_own_door",
-        status_has_its_own_door,
-    ),
-    ("same::tasks::status_is_applied", status_is_applied),
     ("same::tasks::selectable_fields", selectable_fields),
     ("same::tasks::columns", columns),
     ("same::tasks::patches", patches),
@@ -31,7 +25,7 @@ pub(crate) const CASES: &[Case] = &[
     ("same::tasks::repositories", repositories),
 ];
 
-const TASKS: &str = "/apis/codexrunner.io/v1alpha1/namespaces/{ns}/codextasks";
+pub(super) const TASKS: &str = "/apis/codexrunner.io/v1alpha1/namespaces/{ns}/codextasks";
 const REPOSITORIES: &str = "/apis/codexrunner.io/v1alpha1/namespaces/{ns}/codexrepositories";
 
 pub(super) fn task(name: &str, spec: Value) -> Value {
@@ -162,133 +156,6 @@ fn what_the_rules_refuse(world: &World) -> Result<()> {
         let labelled = json!({"metadata": {"labels": {"a": "b"}}});
         let labelled = run.patch(MERGE_PATCH, &one, &labelled, 200).await?;
         anyhow::ensure!(labelled["metadata"]["generation"] == 2, "{labelled}");
-        Ok(())
-    })
-}
-
-fn status_has_its_own_door(world: &World) -> Result<()> {
-    same(world, "status", async |run| {
-        let one = format!("{TASKS}/a");
-        let mut with_status = task("a", json!({"prompt": "p"}));
-        with_status["status"] = json!({"phase": "running"});
-        let made = run.post(TASKS, &with_status, 201).await?;
-        anyhow::ensure!(made.get("status").is_none(), "{made}");
-        run.patch(
-            MERGE_PATCH,
-            &one,
-            &json!({"status": {"phase": "running"}}),
-            200,
-        )
-        .await?;
-        let both = json!({"spec": {"cancel": true}, "metadata": {"labels": {"x": "y"}}, "status": {"phase": "running"}});
-        let seen = run
-            .patch(MERGE_PATCH, &format!("{one}/status"), &both, 200)
-            .await?;
-        anyhow::ensure!(
-            seen["spec"]["cancel"] == false && seen["status"]["phase"] == "running",
-            "{seen}"
-        );
-        anyhow::ensure!(seen["metadata"]["generation"] == 1, "{seen}");
-        run.patch(
-            MERGE_PATCH,
-            &format!("{one}/status"),
-            &json!({"status": {"phase": "asleep"}}),
-            422,
-        )
-        .await?;
-        run.patch(
-            MERGE_PATCH,
-            &format!("{one}/status"),
-            &json!({"status": {"exitCode": "one"}}),
-            422,
-        )
-        .await?;
-        run.get(&format!("{one}/status"), 200).await?;
-        run.get(&format!("{one}/scale"), 404).await?;
-        run.send(
-            Method::DELETE,
-            &format!("{one}/status"),
-            &[],
-            &Value::Null,
-            405,
-        )
-        .await?;
-        let mut put = seen.clone();
-        put["status"]["phase"] = "completed".into();
-        put["spec"]["prompt"] = "other".into();
-        run.put(&format!("{one}/status"), &put, 200).await?;
-        run.put(&format!("{one}/status"), &put, 409).await?;
-        Ok(())
-    })
-}
-
-fn status_is_applied(world: &World) -> Result<()> {
-    same(world, "applied", async |run| {
-        let one = format!("{TASKS}/a/status?fieldManager=");
-        run.post(TASKS, &task("a", json!({"prompt": "p"})), 201)
-            .await?;
-        let status = |more: Value| {
-            let mut object = json!({"apiVersion": "codexrunner.io/v1alpha1", "kind": "CodexTask", "metadata": {"name": "a"}});
-            object["status"] = more;
-            object
-        };
-        let condition = |kind: &str, value: &str| json!({"type": kind, "status": value, "reason": "Tested", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
-        let first = status(
-            json!({"phase": "running", "conditions": [condition("Admitted", "True"), condition("Archived", "False")]}),
-        );
-        run.patch(APPLY, &format!("{one}operator"), &first, 200)
-            .await?;
-        run.patch(
-            APPLY,
-            &format!("{one}other"),
-            &status(json!({"conditions": [condition("Extra", "True")]})),
-            200,
-        )
-        .await?;
-        run.patch(
-            APPLY,
-            &format!("{one}other"),
-            &status(json!({"phase": "queued"})),
-            409,
-        )
-        .await?;
-        run.patch(
-            APPLY,
-            &format!("{one}other"),
-            &status(json!({"conditions": [condition("Archived", "True")]})),
-            409,
-        )
-        .await?;
-        // What it no longer says is removed, what others say stays.
-        let fewer = status(
-            json!({"phase": "completed", "exitCode": 0, "conditions": [condition("Archived", "True")]}),
-        );
-        run.patch(APPLY, &format!("{one}operator"), &fewer, 200)
-            .await?;
-        let twice = status(
-            json!({"conditions": [condition("Archived", "True"), condition("Archived", "False")]}),
-        );
-        run.patch(APPLY, &format!("{one}operator"), &twice, 500)
-            .await?;
-        let before = run.get(&format!("{TASKS}/a"), 200).await?;
-        let after = run
-            .patch(APPLY, &format!("{one}operator"), &fewer, 200)
-            .await?;
-        anyhow::ensure!(
-            version(&before)? == version(&after)?,
-            "an apply that changes nothing was written"
-        );
-        let missing = json!({"apiVersion": "codexrunner.io/v1alpha1", "kind": "CodexTask", "metadata": {"name": "none"}, "status": {}});
-        run.patch(
-            APPLY,
-            &format!("{TASKS}/none/status?fieldManager=operator"),
-            &missing,
-            404,
-        )
-        .await?;
-        let strange = status(json!({"phase": "completed", "fase": "x"}));
-        run.patch(APPLY, &format!("{one}operator"), &strange, 500)
-            .await?;
         Ok(())
     })
 }

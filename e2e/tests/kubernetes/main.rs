@@ -9,6 +9,7 @@
 
 mod chart;
 mod pods;
+mod policies;
 mod programs;
 mod rights;
 mod same;
@@ -71,6 +72,7 @@ fn cases() -> Vec<Case> {
     [
         server::CASES,
         pods::CASES,
+        policies::CASES,
         chart::CASES,
         rights::CASES,
         programs::CASES,

@@ -28,7 +28,7 @@ pub(crate) const CASES: &[Case] = &[
 pub(super) const TASKS: &str = "/apis/codexrunner.io/v1alpha1/namespaces/{ns}/codextasks";
 const REPOSITORIES: &str = "/apis/codexrunner.io/v1alpha1/namespaces/{ns}/codexrepositories";
 
-pub(super) fn task(name: &str, spec: Value) -> Value {
+pub(crate) fn task(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "codexrunner.io/v1alpha1", "kind": "CodexTask", "metadata": {"name": name}, "spec": spec})
 }
 

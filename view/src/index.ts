@@ -7,5 +7,6 @@ export { findRows, textOf } from "./row-text.js";
 export { type Row, Timeline, isProblem, plainMessage } from "./rows.js";
 export { type LogKeeper, type Saved, type SavedLog, merged } from "./saved-log.js";
 export { Search } from "./search.js";
+export { rowName, taskFacts } from "./tell.js";
 export { type Line, type LineKind, Terminal, plainCommand } from "./terminal.js";
 export { itemName, words } from "./words.js";

@@ -1,4 +1,4 @@
-import { type Row, clockTime, count, isProblem, itemName, plainMessage, textOf } from "@codex-remote/view";
+import { type Row, clockTime, isProblem, plainMessage, rowName, textOf } from "@codex-remote/view";
 import { type ReactNode, memo } from "react";
 import { StyleSheet, View } from "react-native";
 
@@ -14,10 +14,10 @@ export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: R
   const colors = useColors();
   const edge = isMarked ? colors.accent : isProblem(row) ? colors.bad : colors.line;
   return (
-    <View role="article" aria-label={nameOf(row)} testID={`row-${row.kind === "item" ? row.item.type : row.kind}`} style={[styles.row, { borderColor: edge, backgroundColor: colors.raised }, isMarked && styles.marked]}>
+    <View role="article" aria-label={rowName(row)} testID={`row-${row.kind === "item" ? row.item.type : row.kind}`} style={[styles.row, { borderColor: edge, backgroundColor: colors.raised }, isMarked && styles.marked]}>
       <View style={styles.head}>
         <Text kind="small" tone={isProblem(row) ? "bad" : "soft"} style={styles.name}>
-          {nameOf(row)}
+          {rowName(row)}
         </Text>
         {row.kind === "item" && row.isOpen && (
           <Text kind="small" tone="busy">
@@ -34,21 +34,6 @@ export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: R
     </View>
   );
 });
-
-function nameOf(row: Row): string {
-  switch (row.kind) {
-    case "item":
-      return itemName(row.item);
-    case "output":
-      return t.log.output(row.lines.length);
-    case "error":
-      return row.isFinal ? t.log.failedTurn : t.log.trouble;
-    case "note":
-      return t.log.warning;
-    case "gap":
-      return t.log.gap(count(row.count));
-  }
-}
 
 function bodyOf(row: Row): ReactNode {
   switch (row.kind) {

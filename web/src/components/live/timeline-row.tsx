@@ -1,6 +1,6 @@
 "use client";
 
-import { type Row, clockTime, count, isProblem, itemName, plainMessage, textOf } from "@codex-remote/view";
+import { type Row, clockTime, isProblem, plainMessage, rowName, textOf } from "@codex-remote/view";
 import clsx from "clsx";
 import { type ReactNode, memo } from "react";
 
@@ -14,7 +14,7 @@ export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: R
   return (
     <article id={`f${row.id}`} className={clsx("card px-3 py-2", isProblem(row) && "border-bad", isMarked && "outline-2 outline-accent")} data-kind={row.kind === "item" ? row.item.type : row.kind}>
       <header className="mb-1 flex items-center gap-2 text-xs text-soft">
-        <h3 className={clsx("font-semibold", isProblem(row) && "text-bad")}>{nameOf(row)}</h3>
+        <h3 className={clsx("font-semibold", isProblem(row) && "text-bad")}>{rowName(row)}</h3>
         {row.kind === "item" && row.isOpen && <span className="breathing text-busy">{t.log.running}</span>}
         <CopyButton text={() => textOf(row)} className="ml-auto rounded px-1 hover:bg-sunken hover:text-text" />
         <a className="font-mono hover:underline" href={`#f${row.id}`} title={t.log.link}>
@@ -28,21 +28,6 @@ export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: R
     </article>
   );
 });
-
-function nameOf(row: Row): string {
-  switch (row.kind) {
-    case "item":
-      return itemName(row.item);
-    case "output":
-      return t.log.output(row.lines.length);
-    case "error":
-      return row.isFinal ? t.log.failedTurn : t.log.trouble;
-    case "note":
-      return t.log.warning;
-    case "gap":
-      return t.log.gap(count(row.count));
-  }
-}
 
 function bodyOf(row: Row): ReactNode {
   switch (row.kind) {

@@ -1,26 +1,13 @@
 "use client";
 
 import type { Task } from "@codex-remote/sdk";
-import { duration, moment } from "@codex-remote/view";
+import { taskFacts } from "@codex-remote/view";
 
 import { t } from "@/strings";
 import { CopyButton } from "../ui/copy-button";
 
 export function TaskDetails({ task }: { task: Task }) {
-  const facts: [string, string | null | undefined][] = [
-    [t.task.id, task.task_id],
-    [t.task.owner, task.owner],
-    [t.task.repository, task.repository],
-    [t.task.folder, task.cwd],
-    [t.task.model, task.model],
-    [t.task.limit, task.timeout_seconds ? duration(task.timeout_seconds) : null],
-    [t.task.created, moment(task.created_at)],
-    [t.task.started, task.started_at && moment(task.started_at)],
-    [t.task.finished, task.finished_at && moment(task.finished_at)],
-    [t.task.exit, task.exit_code === null ? null : String(task.exit_code)],
-    [t.task.thread, task.thread_id],
-    [t.task.env, task.env && Object.keys(task.env).join(", ")],
-  ];
+  const facts = taskFacts(task);
   return (
     <div className="grid gap-6 py-4 lg:grid-cols-2">
       <section aria-labelledby="prompt-title">

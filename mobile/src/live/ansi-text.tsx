@@ -1,8 +1,9 @@
 import { type Span, marked, spans } from "@codex-remote/view";
 import { memo } from "react";
-import { Text, type TextStyle } from "react-native";
+import type { TextStyle } from "react-native";
 
 import { type Palette, useColors } from "@/ui/theme";
+import { Inline } from "./inline";
 
 /** What the names of colours look like here: such that they can be read on the ground of the app, whatever a terminal would show. */
 const foregrounds: Record<string, keyof Palette> = {
@@ -37,13 +38,13 @@ export const AnsiText = memo(function AnsiText({ text, mark = "" }: { text: stri
   // Most lines are plain, and there are many lines: no elements for these.
   if (first && parts.length === 1 && !mark && !first.foreground && !first.background && first.decorations.length === 0) return first.text;
   return parts.map((span, index) => (
-    <Text key={index} style={styleOf(span, colors)}>
+    <Inline key={index} style={styleOf(span, colors)}>
       {marked(span.text, mark).map((part, at) => (part.isHit ? <Hit key={at} text={part.text} /> : part.text))}
-    </Text>
+    </Inline>
   ));
 });
 
 function Hit({ text }: { text: string }) {
   const colors = useColors();
-  return <Text style={{ backgroundColor: colors.mark, color: colors.text }}>{text}</Text>;
+  return <Inline style={{ backgroundColor: colors.mark, color: colors.text }}>{text}</Inline>;
 }

@@ -1,10 +1,8 @@
 import type { Line, LineKind } from "@codex-remote/view";
 import { memo } from "react";
-import { StyleSheet, Text, View } from "react-native";
 
-import { MONO } from "@/ui/text";
-import { type Palette, space } from "@/ui/theme";
-import { AnsiText } from "./ansi-text";
+import type { Palette } from "@/ui/theme";
+import { TerminalLine } from "./terminal-line";
 
 const tones: Record<LineKind, keyof Palette> = { out: "text", err: "soft", command: "busy", message: "text", note: "soft", bad: "bad" };
 
@@ -47,19 +45,10 @@ export interface TerminalBlockProps {
 
 /** Drawn again only when there is something else in it: lines never change, they only come and go at the ends. */
 export const TerminalBlock = memo(function TerminalBlock({ block, digits, isWrapped, mark, hit, problem, colors }: TerminalBlockProps) {
-  return block.lines.map((line, index) => {
+  return block.lines.map(({ text, kind }, index) => {
     const number = block.from + index;
-    const isMarked = number === hit || number === problem;
-    return (
-      <View key={number} testID="line" style={isMarked ? [styles.line, { backgroundColor: colors.busyGround }] : styles.line}>
-        <Text aria-hidden style={[styles.text, { color: colors.soft }]}>
-          {String(number + 1).padStart(digits)}
-        </Text>
-        <Text selectable style={[styles.text, isWrapped && styles.wrapped, line.kind === "command" && styles.command, line.kind === "note" && styles.note, { color: colors[tones[line.kind]] }]} numberOfLines={isWrapped ? undefined : 1}>
-          <AnsiText text={line.text} mark={mark} />
-        </Text>
-      </View>
-    );
+    const ground = number === hit || number === problem ? colors.busyGround : undefined;
+    return <TerminalLine key={number} number={String(number + 1).padStart(digits)} text={text} kind={kind} color={colors[tones[kind]]} numberColor={colors.soft} ground={ground} mark={mark} isWrapped={isWrapped} />;
   });
 }, isSame);
 
@@ -69,11 +58,3 @@ function isSame(before: TerminalBlockProps, after: TerminalBlockProps): boolean 
   const isSameBlock = one.from === other.from && one.lines.length === other.lines.length && one.lines[0] === other.lines[0];
   return isSameBlock && (Object.keys(rest) as (keyof typeof rest)[]).every((key) => rest[key] === others[key]);
 }
-
-const styles = StyleSheet.create({
-  line: { flexDirection: "row", gap: space.s, paddingHorizontal: space.s },
-  text: { fontSize: 13, fontFamily: MONO },
-  wrapped: { flex: 1 },
-  command: { fontWeight: "600" },
-  note: { fontStyle: "italic" },
-});

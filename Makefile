@@ -55,10 +55,6 @@ e2e-mobile: build mobile test-tools ## Run the phone client in Chromium at the s
 	npx tsc --noEmit -p e2e/mobile
 	npx playwright test -c e2e/mobile
 
-.PHONY: measure-mobile
-measure-mobile: build mobile test-tools ## Measure how a long log scrolls in the phone client (2 minutes, a machine without other work)
-	npx playwright test -c e2e/mobile/playwright.measure.config.ts
-
 # The web client takes less time than the programs, so it is built beside them.
 .PHONY: up
 up: node_modules/.workspaces ## Run everything on this machine; pass options with UP_ARGS="--repository PATH"
@@ -115,6 +111,11 @@ bench-streams: ## Measure streams next to their peers and limits (20 minutes, a 
 .PHONY: bench-web
 bench-web: build web test-tools ## Measure the web client in Chromium next to limits (10 minutes, a machine without other work); writes bench/results/web.md
 	npm run measure -w e2e/browser
+
+.PHONY: bench-mobile
+bench-mobile: build mobile test-tools ## Measure the phone client as a page in Chromium next to limits (12 minutes, a machine without other work); writes bench/results/mobile.md
+	npm run export --prefix mobile -- android ios
+	npx playwright test -c e2e/mobile/playwright.measure.config.ts
 
 .PHONY: bench-post
 bench-post: deps ## Measure POST /api/tasks next to the bare writes (5 minutes, a machine without other work); writes bench/results/post.md

@@ -6,7 +6,10 @@ export interface Frames {
   /** Frames a second that reached the screen while the page scrolled. */
   fps: number;
   drawn: number;
+  /** Frames that never reached the screen: it stood still where it should have moved. */
   dropped: number;
+  /** Frames that did reach it, scrolled, while what the page itself had to add was not ready and came with a later one. */
+  partial: number;
   /** Milliseconds between two drawn frames: the middle, and what 99 of 100 stay below. */
   p50: number;
   p99: number;
@@ -26,7 +29,7 @@ interface TraceEvent {
   dur?: number;
   pid: number;
   tid: number;
-  args?: { name?: string; data?: { name?: string } };
+  args?: { name?: string; data?: { name?: string }; hasPartialUpdate?: boolean };
 }
 
 const CATEGORIES = ["devtools.timeline", "disabled-by-default-devtools.timeline", "disabled-by-default-devtools.timeline.frame", "disabled-by-default-v8.cpu_profiler", "toplevel", "blink.user_timing", "__metadata"];
@@ -76,7 +79,9 @@ function count(events: TraceEvent[]): Omit<Frames, "blank"> {
   return {
     fps: drawn.length / seconds,
     drawn: drawn.length,
-    dropped: during.filter(({ name }) => name === "DroppedFrame").length,
+    // One event for both, as the browser's own tools tell them apart ("Dropped frame", "Partially presented frame").
+    dropped: during.filter(({ name, args }) => name === "DroppedFrame" && !args?.hasPartialUpdate).length,
+    partial: during.filter(({ name, args }) => name === "DroppedFrame" && args?.hasPartialUpdate).length,
     p50: at(gaps, 0.5),
     p99: at(gaps, 0.99),
     longTasks: lengths.filter((length) => length > 50).length,
@@ -92,7 +97,8 @@ function watchForBlanks({ x, y, content }: { x: number; y: number; content: stri
   (globalThis as unknown as { blanks: typeof blanks }).blanks = blanks;
   const look = () => {
     blanks.of++;
-    const found = document.elementsFromPoint(x, y).some((element) => element.matches(content));
+    // There may be room between two entries, but not so much.
+    const found = [y, y + 16].some((y) => document.elementsFromPoint(x, y).some((element) => element.matches(content)));
     if (!found) blanks.blank++;
     requestAnimationFrame(look);
   };

@@ -1,18 +1,18 @@
 /**
- * Figures of the web client, next to limits of the same browser on the same machine in the same run: `npm run measure -w e2e/browser`
+ * Figures of the web client, next to limits of the same browser on the same machine in the same run: `make bench-web`
  * writes `bench/results/web.md`. `CODEX_MEASURE_QUICK=1` tries everything once, with a short log, and prints instead.
  */
 
 import { writeFileSync } from "node:fs";
-import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 
 import { type Browser, type Page, expect, test } from "@playwright/test";
 
 import { Stack } from "../../node/stack.js";
 import { WebFolder } from "../support/builds.js";
-import { type Frames, GESTURE, scrollFrames } from "./frames.js";
+import { type Frames, scrollFrames } from "./frames.js";
 import { type Load, load } from "./load.js";
+import { head, kilobytes, loadRow, LOAD_COLUMNS, LOAD_TEXT, memoryRow, MEMORY_COLUMNS, MEMORY_TEXT, scrollRows, SCROLL_COLUMNS, SCROLL_TEXT, section } from "./report.js";
 import { sizes } from "./sizes.js";
 
 const isQuick = process.env["CODEX_MEASURE_QUICK"] === "1";
@@ -31,7 +31,7 @@ test("the figures", async ({ browser }) => {
     const context = { storageState: state, viewport: { width: 1280, height: 800 } };
     const long = await submit(stack, state, `[fake:lines ${LINES}]`);
     const events = await submit(stack, state, `[fake:events ${EVENTS}]`);
-    report.push(head(browser), sizeTable());
+    report.push(head("Web client", browser, "make bench-web", ROUNDS), sizeTable());
     report.push(await loadTable(browser, stack, context, events));
     report.push(await scrollTable(browser, stack, context, long, events));
     report.push(await memoryTable(browser, stack, context, long));
@@ -82,17 +82,6 @@ async function submit(stack: Stack, state: State, prompt: string): Promise<strin
   return id;
 }
 
-function head(browser: Browser): string {
-  const [cpu] = cpus();
-  const date = new Date().toISOString().slice(0, 10);
-  const machine = `${cpus().length} x ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}, Chromium ${browser.version()} without a GPU and without a screen`;
-  return [
-    "# Web client",
-    `${date}, ${machine}. \`npm run measure -w e2e/browser\`; load of the machine at its begin ${loadavg()[0]?.toFixed(1)}.`,
-    `Browser, gateway, operator and everything else share this machine. Medians of ${ROUNDS} rounds, with the range. Absolute numbers hold for this machine only; the limits beside them come from the same run.`,
-  ].join("\n\n");
-}
-
 function sizeTable(): string {
   const rows = sizes(join(root, "web/out")).map(({ route, scripts, gzip, brotli }) => [route, String(scripts), kilobytes(gzip), kilobytes(brotli)]);
   return section("First load", "All scripts that a page names, before anything is loaded when it is needed. `web/scripts/finish.mjs` fails the build past 260 kB of gzip.", ["page", "scripts", "gzip, kB", "brotli, kB"], rows);
@@ -112,12 +101,7 @@ async function loadTable(browser: Browser, stack: Stack, context: Context, id: s
   for (let round = 0; round < ROUNDS; round++) {
     for (const { name, ...options } of cases) found.get(name)!.push(await load(browser, { context, ...options }));
   }
-  const rows = [...found].map(([name, loads]) => {
-    const of = (what: keyof Load, digits = 0) => spread(loads.map((one) => one[what]), digits);
-    return [name, of("firstPaint"), of("largestPaint"), of("interactive"), of("blocking"), kilobytes(median(loads.map(({ bytes }) => bytes)))];
-  });
-  const text = "Milliseconds since the navigation, over loopback. Interactive: drawn, and no task of the main thread over 50 ms after it for 2 s. Blocking: what long tasks take beyond 50 ms.";
-  return section("Loading", text, ["page", "first paint", "largest paint", "interactive", "blocking", "kB over the network"], rows);
+  return section("Loading", LOAD_TEXT, LOAD_COLUMNS, [...found].map(([name, loads]) => loadRow(name, loads)));
 }
 
 async function scrollTable(browser: Browser, stack: Stack, context: Context, long: string, events: string): Promise<string> {
@@ -143,14 +127,7 @@ async function scrollTable(browser: Browser, stack: Stack, context: Context, lon
       await own.close();
     }
   }
-  const [limit] = found.values();
-  const rows = [...found].map(([name, rounds]) => {
-    const of = (what: keyof Frames, digits = 0) => spread(rounds.map((one) => one[what]), digits);
-    const ratio = spread(rounds.map((one, round) => one.fps / limit![round]!.fps), 2);
-    return [name, of("fps", 1), ratio, of("dropped"), of("p99", 1), of("longTasks"), `${(median(rounds.map(({ busy }) => busy)) * 100).toFixed(0)} %`, `${(median(rounds.map(({ blank }) => blank)) * 100).toFixed(1)} %`];
-  });
-  const text = `A wheel that turns ${GESTURE.distance.toLocaleString("en")} px up and down again at ${GESTURE.speed.toLocaleString("en")} px/s, from the end of the log; frames from the browser's trace (\`DrawFrame\`, \`DroppedFrame\`). Blank: frames of the page in which nothing was drawn where the eye is.`;
-  return section("Scrolling", text, ["what", "frames/s", "of the limit", "dropped", "p99 between frames, ms", "long tasks", "main thread busy", "blank"], rows);
+  return section("Scrolling", `${SCROLL_TEXT} It begins at the end of the log.`, SCROLL_COLUMNS, scrollRows(found));
 }
 
 /** Sees to it that the end is in sight, whatever the page begins with. */
@@ -169,36 +146,8 @@ async function memoryTable(browser: Browser, stack: Stack, context: Context, lon
   const rows: string[][] = [];
   for (const { name, url, ready } of cases) {
     const own = await browser.newContext(context);
-    const page = await own.newPage();
-    const session = await own.newCDPSession(page);
-    await session.send("Performance.enable");
-    const began = Date.now();
-    await page.goto(url);
-    await page.locator(ready).last().waitFor({ timeout: 120_000 });
-    const took = Date.now() - began;
-    await session.send("HeapProfiler.collectGarbage");
-    const { metrics } = await session.send("Performance.getMetrics");
-    const metric = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? 0;
-    rows.push([name, (metric("JSHeapUsedSize") / 2 ** 20).toFixed(1), String(metric("Nodes")), (took / 1000).toFixed(1)]);
+    rows.push(await memoryRow(name, await own.newPage(), url, async (page) => page.locator(ready).last().waitFor({ timeout: 120_000 })));
     await own.close();
   }
-  return section("Memory", "After a collection; the log is held in memory as text and as rows of the timeline.", ["page", "heap of scripts, MB", "nodes", "there after, s"], rows);
+  return section("Memory", MEMORY_TEXT, MEMORY_COLUMNS, rows);
 }
-
-function section(title: string, text: string, columns: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.join(" | ")} |`;
-  return [`## ${title}`, "", text, "", line(columns), line(columns.map(() => "---")), ...rows.map(line)].join("\n");
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
-
-function spread(values: number[], digits: number): string {
-  const show = (value: number) => value.toFixed(digits);
-  const middle = show(median(values));
-  return values.length === 1 ? middle : `${middle} (${show(Math.min(...values))} to ${show(Math.max(...values))})`;
-}
-
-const kilobytes = (bytes: number): string => (bytes / 1000).toFixed(1);

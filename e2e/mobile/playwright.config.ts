@@ -9,7 +9,8 @@ export default defineConfig({
   outputDir: "../../target/mobile",
   timeout: 180_000,
   expect: { timeout: 30_000 },
-  workers: 1,
+  // Each has a stack of its own, and most of the time a test waits.
+  workers: 2,
   forbidOnly: true,
   reporter: [["list"]],
   use: {

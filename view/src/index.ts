@@ -3,6 +3,7 @@ export { Follow, type Place } from "./follow.js";
 export { ago, clockTime, count, duration, firstLine, moment, short, size } from "./format.js";
 export { type Connection, LiveTask, type LiveTaskOptions, type LiveView, type PauseReason } from "./live-task.js";
 export { type Change, type FileKind, type PatchFile, type PatchHunk, applyCommand, parsePatch } from "./patch.js";
+export { type Filter, cancelTask, createTask, defaultOptions, flat, keys, patchQuery, repositoriesQuery, taskQuery, tasksQuery } from "./queries.js";
 export { findRows, textOf } from "./row-text.js";
 export { type Row, Timeline, isProblem, plainMessage } from "./rows.js";
 export { type LogKeeper, type Saved, type SavedLog, merged } from "./saved-log.js";

@@ -4,12 +4,12 @@ import { FlatList, Pressable, ScrollView, StyleSheet, View } from "react-native"
 
 import { ActionButton, CopyButton } from "@/live/action-button";
 import { handOver } from "@/live/hand-over";
+import { usePatch } from "@/queries";
 import { Notice, Problem, Warning } from "@/ui/notice";
 import { Text } from "@/ui/text";
 import { TOUCH, space, useColors } from "@/ui/theme";
 import { FileDiff } from "./file-diff";
 import { t } from "./strings";
-import { usePatch } from "./use-patch";
 
 /** The files that a task changed, and one of them at a time: a small screen has no room for more. */
 export function ChangesPanel({ id, isFinal }: { id: string; isFinal: boolean }) {

@@ -1,94 +1,17 @@
-import { APIError, AuthenticationError, type NewTask, NotFoundError, type Task, type TaskPage, type TaskState } from "@codex-remote/sdk";
-import { QueryClient, keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type Filter, cancelTask, createTask, defaultOptions, patchQuery, repositoriesQuery, taskQuery, tasksQuery } from "@codex-remote/view";
+import { QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { client } from "./client";
 
-export interface Filter {
-  status: TaskState | "";
-  q: string;
-}
+export { type Filter, flat, keys } from "@codex-remote/view";
 
-/** All keys, so that what one part writes another one finds. */
-export const keys = {
-  tasks: ["tasks"] as const,
-  list: (filter: Filter) => ["tasks", "list", filter] as const,
-  task: (id: string) => ["tasks", "one", id] as const,
-  patch: (id: string) => ["tasks", "patch", id] as const,
-  repositories: ["repositories"] as const,
-};
+export const newQueryClient = () => new QueryClient({ defaultOptions });
 
-const PAGE = 50;
-/** How often the list is read again while it is looked at, in milliseconds. */
-const REFRESH = 5_000;
-
-export function newQueryClient(): QueryClient {
-  return new QueryClient({
-    defaultOptions: {
-      queries: {
-        // The client tries again by itself; here only what has been given up is counted.
-        retry: (count, error) => !(error instanceof APIError) && count < 1,
-        staleTime: 2_000,
-        // Without a network, old data is better than a spinner; requests fail by themselves.
-        networkMode: "always",
-      },
-      mutations: { networkMode: "always" },
-    },
-  });
-}
-
-export function useTasks(filter: Filter) {
-  return useInfiniteQuery({
-    queryKey: keys.list(filter),
-    queryFn: ({ pageParam, signal }) =>
-      client().tasks.list({ cursor: pageParam, limit: PAGE, status: filter.status || undefined, q: filter.q || undefined }, { signal }),
-    // Each page begins where the one before ended, also when all are read again, so new tasks neither hide nor repeat any.
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (last: TaskPage) => last.next_cursor ?? undefined,
-    placeholderData: keepPreviousData,
-    // Reading again takes a request for each page that is open, so many pages are read less often.
-    refetchInterval: ({ state }) => (state.error instanceof AuthenticationError ? false : REFRESH * Math.max(1, state.data?.pages.length ?? 1)),
-  });
-}
-
-export const flat = (pages: TaskPage[] | undefined): Task[] => (pages ?? []).flatMap((page) => page.tasks);
-
-export function useTask(id: string) {
-  return useQuery({ queryKey: keys.task(id), queryFn: ({ signal }) => client().tasks.get(id, { signal }) });
-}
-
-export function useRepositories() {
-  return useQuery({ queryKey: keys.repositories, queryFn: ({ signal }) => client().repositories.list({ signal }), staleTime: 60_000 });
-}
-
+// TanStack Query asks nothing for a page that nobody sees, so the list is always taken as looked at.
+export const useTasks = (filter: Filter) => useInfiniteQuery(tasksQuery(client, filter, true));
+export const useTask = (id: string) => useQuery(taskQuery(client, id));
+export const useRepositories = () => useQuery(repositoriesQuery(client));
 /** What a finished task changed; `null` when that is nothing. */
-export function usePatch(id: string, isFinal: boolean) {
-  return useQuery({
-    queryKey: keys.patch(id),
-    queryFn: async ({ signal }) => {
-      try {
-        return await client().tasks.patch(id, { signal });
-      } catch (error) {
-        if (error instanceof NotFoundError) return null;
-        throw error;
-      }
-    },
-    enabled: isFinal,
-    staleTime: Infinity,
-  });
-}
-
-export function useCreateTask() {
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: (task: NewTask) => client().tasks.create(task),
-    onSuccess: () => queries.invalidateQueries({ queryKey: keys.tasks }),
-  });
-}
-
-export function useCancelTask(id: string) {
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: () => client().tasks.cancel(id),
-    onSettled: () => queries.invalidateQueries({ queryKey: keys.task(id) }),
-  });
-}
+export const usePatch = (id: string, isFinal: boolean) => useQuery(patchQuery(client, id, isFinal));
+export const useCreateTask = () => useMutation(createTask(client, useQueryClient()));
+export const useCancelTask = (id: string) => useMutation(cancelTask(client, useQueryClient(), id));

@@ -1,10 +1,10 @@
 import "@/notices/background";
 
 import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query";
-import { type ErrorBoundaryProps, Stack, usePathname, useRouter } from "expo-router";
+import { type ErrorBoundaryProps, Slot, Stack, usePathname, useRouter } from "expo-router";
 import { StatusBar } from "expo-status-bar";
 import { useEffect, useState } from "react";
-import { StyleSheet, View } from "react-native";
+import { Platform, StyleSheet, View } from "react-native";
 import { SafeAreaProvider } from "react-native-safe-area-context";
 
 import { SidePane } from "@/frame/side-pane";
@@ -24,17 +24,23 @@ export const unstable_settings = { initialRouteName: "(tabs)" };
 
 export default function RootLayout() {
   // For what happens before there is a server; each server has a client of its own.
+  // A window of the sign-in belongs to somebody who is not signed in yet.
+  const isWindow = usePathname() === "/signed-in" && Platform.OS === "web";
   const [queries] = useState(() => new QueryClient({ defaultOptions: { mutations: { networkMode: "always" } } }));
   return (
     <SafeAreaProvider>
       <QueryClientProvider client={queries}>
         <AppTheme>
           <Bars />
-          <Lock>
-            <Gate>
-              <Screens />
-            </Gate>
-          </Lock>
+          {isWindow ? (
+            <Slot />
+          ) : (
+            <Lock>
+              <Gate>
+                <Screens />
+              </Gate>
+            </Lock>
+          )}
         </AppTheme>
       </QueryClientProvider>
     </SafeAreaProvider>

@@ -32,12 +32,17 @@ export const t = {
     notAGateway: (url: string) => `Something answers at ${url}, but it is no Codex gateway.`,
     plainWarning: "The connection to this server is not encrypted. Whoever is in the same network can read your password and everything you do.",
   },
+  signIn: {
+    ...words.signIn,
+    ended: "Your session at this server is over. What this device kept of it is deleted. Sign in again.",
+  },
   sso: {
     or: "or",
     leaving: "Going there …",
     with: (name: string) => `Continue with ${name}`,
     arrived: "You can close this window.",
     failed: "The sign-in failed. Try again.",
+    toApp: "Back to the app",
     notListed: (address: string) => `The gateway does not let this app come back. Its administrator has to add ${address} to CODEX_OIDC_RETURN_TO.`,
     errors: {
       denied: "The identity provider did not let you in, or you turned back.",
@@ -47,6 +52,7 @@ export const t = {
       email_unverified: "The identity provider has not verified your email address. Verify it there, then sign in again.",
       disabled: "Your account is disabled. Ask an administrator.",
       late: "This sign-in took too long. Sign in again.",
+      lost: "This sign-in was not begun on this device, or too long ago. Sign in again.",
     },
   },
   composer: {

@@ -13,15 +13,23 @@ const accounts = {
   mallory: { email: "admin@localhost", email_verified: false, groups: ["staff"] },
 };
 
+export interface SsoOptions extends StackOptions {
+  /** Where browsers reach the gateway, when something stands before it. */
+  publicUrl?: string;
+  /** Addresses outside of the gateway that a sign-in may return to. */
+  returnTo?: string[];
+}
+
 /** A stack whose users sign in at a provider, and that provider. */
-export async function startWithProvider(options: StackOptions = {}): Promise<{ stack: Stack; provider: Provider; restart: () => Promise<Provider> }> {
+export async function startWithProvider({ publicUrl, returnTo, ...options }: SsoOptions = {}): Promise<{ stack: Stack; provider: Provider; restart: () => Promise<Provider> }> {
   const listen = `127.0.0.1:${await freePort()}`;
-  const of = { gateway: `http://${listen}`, clientSecret: SECRET, accounts };
+  const of = { gateway: publicUrl ?? `http://${listen}`, clientSecret: SECRET, accounts };
   const provider = await Provider.start(of);
   try {
     const sso = ["--oidc-issuer", provider.issuer, "--oidc-client-id", "codex", "--oidc-name", "Example ID", "--oidc-scopes", "email,groups"];
     const groups = ["--oidc-allowed-groups", "staff", "--oidc-admin-groups", "codex-admins"];
-    const stack = await Stack.start({ ...options, listen, arguments: [...sso, ...groups], env: { CODEX_OIDC_CLIENT_SECRET: SECRET } });
+    const addresses = [...(publicUrl ? ["--public-url", publicUrl] : []), ...(returnTo ? ["--oidc-return-to", returnTo.join(",")] : [])];
+    const stack = await Stack.start({ ...options, listen, arguments: [...sso, ...groups, ...addresses], env: { CODEX_OIDC_CLIENT_SECRET: SECRET } });
     return { stack, provider, restart: () => Provider.start({ ...of, port: provider.port }) };
   } catch (error) {
     await provider.stop();

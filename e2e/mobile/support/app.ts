@@ -2,7 +2,7 @@ import { type Locator, type Page, expect, test as base } from "@playwright/test"
 
 import { Proxy } from "../../node/proxy.js";
 import { Stack } from "../../node/stack.js";
-import { PhoneWeb } from "./phone-web.js";
+import { PhoneWeb, type PhoneWebOptions } from "./phone-web.js";
 
 /** What a person does and sees, in the words of the screen. */
 export class App {
@@ -44,14 +44,25 @@ export class App {
     await this.page.goto(this.web.url + path);
   }
 
+  /** Names a server to an app that is open, and is then at its sign-in. */
+  async addServer(url = this.web.url): Promise<void> {
+    await this.page.getByLabel("Server address").fill(url);
+    await this.page.getByRole("button", { name: "Continue", exact: true }).click();
+  }
+
   async signIn(email = this.stack.ready.email, password = this.stack.ready.password): Promise<void> {
     await this.open();
-    await this.page.getByLabel("Server address").fill(this.web.url);
-    await this.page.getByRole("button", { name: "Continue", exact: true }).click();
+    await this.addServer();
     await this.page.getByLabel("Email").fill(email);
     await this.page.getByLabel("Password").fill(password);
     await this.page.getByRole("button", { name: "Sign in", exact: true }).click();
     await expect(this.page.getByRole("heading", { name: "Tasks", exact: true })).toBeVisible();
+  }
+
+  async signOut(): Promise<void> {
+    await this.open("/settings");
+    await this.page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await this.page.getByRole("dialog").getByRole("button", { name: "Sign out", exact: true }).click();
   }
 
   /** Submits a task, and is then on its screen. */
@@ -84,7 +95,7 @@ export class App {
 }
 
 /** One stack for a worker; each test has a page of its own, and fails when the page complains. */
-export const test = base.extend<{ app: App }, { stack: Stack }>({
+export const test = base.extend<{ app: App }, { stack: Stack; webOptions: PhoneWebOptions }>({
   stack: [
     async ({}, use) => {
       const stack = await Stack.start();
@@ -93,7 +104,8 @@ export const test = base.extend<{ app: App }, { stack: Stack }>({
     },
     { scope: "worker", timeout: 240_000 },
   ],
-  app: async ({ page, stack }, use, info) => {
+  webOptions: [({}, use) => use({}), { scope: "worker" }],
+  app: async ({ page, stack, webOptions }, use, info) => {
     const complaints: string[] = [];
     page.on("pageerror", (error) => complaints.push(String(error)));
     page.on("console", (message) => {
@@ -101,7 +113,7 @@ export const test = base.extend<{ app: App }, { stack: Stack }>({
       if (message.type() === "error" && !/Failed to load resource|ERR_/.test(message.text())) complaints.push(message.text());
     });
     const proxy = await Proxy.start(stack.ready.url);
-    const web = await PhoneWeb.start(proxy.url);
+    const web = await PhoneWeb.start(proxy.url, webOptions);
     await use(new App(page, stack, proxy, web));
     await page.close();
     await web.stop();

@@ -8,17 +8,31 @@ import { extname, join, resolve } from "node:path";
 const dist = resolve(import.meta.dirname, "../../../mobile/dist/web");
 const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".ico": "image/x-icon", ".png": "image/png", ".svg": "image/svg+xml", ".ttf": "font/ttf" };
 
+export interface PhoneWebOptions {
+  /** Where to listen; on a free port when not given. */
+  port?: number;
+  /** Lets pages of other addresses in, as a gateway does that was told to. */
+  isShared?: boolean;
+}
+
 export class PhoneWeb {
   /** Streams of events that are open now, and the numbers after which they were asked for, in their order. */
   openStreams = 0;
   readonly askedAfter: number[] = [];
+  /** How often a WebSocket was opened. */
+  sockets = 0;
+  /** What becomes of server-sent events on their way: some proxies keep them until the end, others put a page of their own in their place. */
+  events: "pass" | "hold" | "refuse" = "pass";
   readonly #server: Server;
   readonly #gateway: URL;
+  readonly #isShared: boolean;
 
-  private constructor(gateway: string) {
+  private constructor(gateway: string, isShared: boolean) {
     this.#gateway = new URL(gateway);
+    this.#isShared = isShared;
     this.#server = createServer((request, response) => this.#serve(request, response));
     this.#server.on("upgrade", (incoming, socket, head) => {
+      this.sockets++;
       const out = connect(Number(this.#gateway.port), this.#gateway.hostname, () => {
         const headers = Object.entries(incoming.headers).map(([name, value]) => `${name}: ${String(value)}`);
         out.write([`${incoming.method} ${incoming.url} HTTP/1.1`, ...headers, "", ""].join("\r\n"));
@@ -33,10 +47,10 @@ export class PhoneWeb {
   }
 
   /** Serves the app, and everything of the API from `gateway`. */
-  static async start(gateway: string): Promise<PhoneWeb> {
+  static async start(gateway: string, { port = 0, isShared = false }: PhoneWebOptions = {}): Promise<PhoneWeb> {
     if (!existsSync(join(dist, "index.html"))) throw new Error(`${dist} is missing; run make mobile`);
-    const web = new PhoneWeb(gateway);
-    await new Promise<void>((done) => web.#server.listen(0, "127.0.0.1", done));
+    const web = new PhoneWeb(gateway, isShared);
+    await new Promise<void>((done) => web.#server.listen(port, "127.0.0.1", done));
     return web;
   }
 
@@ -51,7 +65,11 @@ export class PhoneWeb {
 
   #serve(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { pathname } = new URL(incoming.url ?? "/", this.url);
-    if (/^\/(?:api|auth)\//.test(pathname)) this.#pass(incoming, outgoing, pathname);
+    if (this.#isShared) {
+      for (const name of ["origin", "headers", "methods"]) outgoing.setHeader(`access-control-allow-${name}`, name === "headers" ? "authorization, content-type, idempotency-key, last-event-id" : "*");
+    }
+    if (incoming.method === "OPTIONS") outgoing.writeHead(204).end();
+    else if (/^\/(?:api|auth)\//.test(pathname)) this.#pass(incoming, outgoing, pathname);
     else serveFile(pathname, outgoing);
   }
 
@@ -60,11 +78,18 @@ export class PhoneWeb {
       this.openStreams++;
       this.askedAfter.push(Number(incoming.headers["last-event-id"] ?? 0));
       outgoing.on("close", () => this.openStreams--);
+      if (this.events === "refuse") {
+        outgoing.writeHead(200, { "content-type": "text/html" }).end("<html>This content cannot be shown.</html>");
+        return;
+      }
     }
+    const isHeld = this.events === "hold" && pathname.endsWith("/stream");
     const { hostname, port } = this.#gateway;
     const passed = request({ hostname, port, method: incoming.method, path: incoming.url, headers: { ...incoming.headers, host: this.#gateway.host }, agent: false }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       outgoing.flushHeaders();
+      // Until the end, which is when the browser has given up.
+      if (isHeld) return void answer.resume();
       // What breaks there breaks here in the same way: in the middle, not at an end.
       answer.on("error", () => outgoing.destroy());
       answer.pipe(outgoing);

@@ -33,9 +33,9 @@ test("a wrong password is refused in words, the right one opens the app, and a r
   await expect(page.getByLabel("Password")).toHaveValue("");
   await page.getByLabel("Password").fill(app.stack.ready.password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await expect(page.getByRole("heading", { name: "Tasks" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Tasks", exact: true })).toBeVisible();
   await page.reload();
-  await expect(page.getByRole("heading", { name: "Tasks" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Tasks", exact: true })).toBeVisible();
 });
 
 test("a task is written, started, watched to its end, and found again", async ({ app, page }) => {

@@ -43,7 +43,7 @@ for (const { name, width, height, scheme } of looks) {
     await page.getByLabel("Email").fill(app.stack.ready.email);
     await page.getByLabel("Password").fill(app.stack.ready.password);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
-    await expect(page.getByRole("heading", { name: "Tasks" })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Tasks", exact: true })).toBeVisible();
     await app.submit("Change the greeting of the program, and say in the README how to call it.");
     await expect(app.state).toHaveText("Completed");
     await app.submit("[demo:error 400]\nDo something that cannot be done.");

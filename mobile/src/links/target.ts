@@ -6,6 +6,9 @@ export const taskLink = (server: string, id: string): string => `/open?server=${
 /** Tasks have UUIDs; nothing else may get into a path. */
 export const isTaskId = (id: string | null | undefined): id is string => /^[0-9a-f-]{8,64}$/i.test(id ?? "");
 
+/** Whether an address is where a sign-in at an identity provider comes back to. */
+export const isReturn = (address: string): boolean => /^codex:\/\/signed-in(?=[/?#]|$)/i.test(address);
+
 /** The route that an address of the system leads to; `null` stays where the app is. */
 export function routeOf(address: string): string | null {
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^?#]*)(?:\?([^#]*))?/i.exec(address);
@@ -34,7 +37,7 @@ function ofApp([first, second]: string[], query: URLSearchParams): string | null
     // Text from another app waits in the share extension.
     case "expo-sharing":
       return "/new?shared=1";
-    // The browser's session takes this one.
+    // What it brings is for the sign-in, and leads nowhere.
     case "signed-in":
       return null;
     default:

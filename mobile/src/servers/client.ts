@@ -12,10 +12,16 @@ const clients = new Map<string, CodexClient>();
 export function clientFor(url: string): CodexClient {
   let client = clients.get(url);
   if (!client) {
-    client = new CodexClient({ baseURL: url, auth: { store: tokenStore(url), onSignedOut: () => void wipe(url) }, fetch, onWake });
+    client = new CodexClient({ baseURL: url, auth: { store: tokenStore(url), onSignedOut: () => over(url) }, fetch, onWake });
     clients.set(url, client);
   }
   return client;
+}
+
+/** The gateway has ended the session: what was kept with it goes, and the sign-in says why it is there. */
+function over(url: string): void {
+  changeServer(url, { hasEnded: true });
+  void wipe(url);
 }
 
 /** Forgets the clients, which tests of another server need. */
@@ -31,12 +37,12 @@ function tokenStore(url: string): TokenStore {
     async load() {
       const tokens = parsed(await secrets.get(key));
       // A phone that was restored from a backup knows the servers, but has no keychain of theirs.
-      if (!tokens && listServers().some((server) => server.url === url && server.isSignedIn)) changeServer(url, { isSignedIn: false });
+      if (!tokens && listServers().some((server) => server.url === url && server.isSignedIn)) changeServer(url, { isSignedIn: false, hasEnded: true });
       return tokens;
     },
     async save(tokens) {
       await (tokens ? secrets.set(key, JSON.stringify(tokens)) : secrets.remove(key));
-      changeServer(url, { isSignedIn: tokens !== null });
+      changeServer(url, { isSignedIn: tokens !== null, hasEnded: false });
     },
   };
 }

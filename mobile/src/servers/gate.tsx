@@ -33,7 +33,7 @@ export function Gate({ children }: { children: ReactNode }) {
         children
       ) : (
         <Screen>
-          <SignIn url={server.url} email={server.email} />
+          <SignIn url={server.url} email={server.email} hasEnded={server.hasEnded} />
           {servers.length > 1 && (
             <View>
               <Text kind="heading">{t.servers.known}</Text>

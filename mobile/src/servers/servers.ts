@@ -6,6 +6,8 @@ export interface Server {
   url: string;
   /** Whether there is a session. The tokens themselves are in the keychain; the gateway may have ended it. */
   isSignedIn: boolean;
+  /** Whether the last session ended without anybody asking for it here. */
+  hasEnded: boolean;
   /** The address of whoever signed in last; empty when that is not known. */
   email: string;
 }
@@ -19,7 +21,7 @@ interface Known {
 const known = kept<Known>("servers", (stored) => {
   const { servers, current } = (stored ?? {}) as { servers?: unknown; current?: unknown };
   const right = (Array.isArray(servers) ? (servers as Partial<Server>[]) : []).filter((server) => typeof server?.url === "string" && URL.canParse(server.url));
-  const read = right.map(({ url = "", isSignedIn, email }) => ({ url, isSignedIn: isSignedIn === true, email: typeof email === "string" ? email : "" }));
+  const read = right.map(({ url = "", isSignedIn, hasEnded, email }) => ({ url, isSignedIn: isSignedIn === true, hasEnded: hasEnded === true, email: typeof email === "string" ? email : "" }));
   return { servers: read, current: read.find(({ url }) => url === current)?.url ?? read[0]?.url ?? null };
 });
 
@@ -34,7 +36,7 @@ export const currentServer = (): Server | null => currentOf(known.get());
 export function addServer(url: string): void {
   const { servers } = known.get();
   const isNew = !servers.some((server) => server.url === url);
-  known.set({ servers: isNew ? [...servers, { url, isSignedIn: false, email: "" }] : servers, current: url });
+  known.set({ servers: isNew ? [...servers, { url, isSignedIn: false, hasEnded: false, email: "" }] : servers, current: url });
 }
 
 export function chooseServer(url: string): void {

@@ -1,5 +1,6 @@
-import { clientFor, secretKey } from "./client";
 import { secrets } from "@/platform/secrets";
+import { openWindow, returnAddress } from "@/platform/window";
+import { clientFor, secretKey } from "./client";
 import { changeServer, dropServer } from "./servers";
 import { wipe } from "./wipe";
 
@@ -18,13 +19,18 @@ export async function signInWithCode(url: string, code: string, verifier: string
   changeServer(url, { email: me?.email ?? "" });
 }
 
-/** The session is over here at once, and all that was kept with it; the gateway is told if it can be reached. */
+/**
+ * The session is over here at once, and all that was kept with it; the gateway is told if it can be reached. Where there is a session with the
+ * identity provider too, its page to end that opens: otherwise whoever has the phone next would be let in without a question.
+ */
 export async function signOut(url: string): Promise<void> {
-  const told = clientFor(url).logout({ maxRetries: 1, timeout: 5_000 }).catch(() => {});
+  const told = clientFor(url).logout({ maxRetries: 1, timeout: 5_000 }).catch(() => null);
   // At once, because the app may be ended while the gateway is told; and again for answers that were still on their way then.
   await wipe(url);
-  await told;
+  const atProvider = await told;
   await wipe(url);
+  // The same browser as for the sign-in, because on iOS others do not share its cookies. Nobody waits for it.
+  if (atProvider) void openWindow(atProvider, returnAddress(url), () => {}).catch(() => {});
 }
 
 /** Signs out of a server and forgets that it exists. */

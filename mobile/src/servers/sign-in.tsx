@@ -1,6 +1,6 @@
 import { type SignInMethods } from "@codex-remote/sdk";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useState, useSyncExternalStore } from "react";
 import { StyleSheet, View } from "react-native";
 
 import { t } from "@/strings";
@@ -12,19 +12,20 @@ import { space } from "@/ui/theme";
 import { isPlain, nameOf } from "./address";
 import { askMethods } from "./find";
 import { signIn } from "./session";
-import { signInWithProvider } from "./sso";
+import { onArrival, readArrival, signInWithProvider } from "./sso";
 
 /** What a gateway offers that cannot be asked now. */
 const UNKNOWN: SignInMethods = { password: true, oidc: null };
 
 /** Signs in at a server that is known. */
-export function SignIn({ url, email }: { url: string; email: string }) {
+export function SignIn({ url, email, hasEnded = false }: { url: string; email: string; hasEnded?: boolean }) {
   const methods = useQuery({ queryKey: ["methods", url], queryFn: ({ signal }) => askMethods(url, signal), networkMode: "always" });
   const { password, oidc } = methods.data ?? UNKNOWN;
   return (
     <View style={styles.form}>
       <Text kind="title">{t.signIn.title}</Text>
       <Text tone="soft">{nameOf(url)}</Text>
+      {hasEnded && <Warning text={t.signIn.ended} />}
       {isPlain(url) && <Warning text={t.servers.plainWarning} />}
       {methods.isPending ? (
         <Text tone="soft" role="status">
@@ -47,11 +48,14 @@ export function SignIn({ url, email }: { url: string; email: string }) {
 }
 
 function WithProvider({ url, name }: { url: string; name: string }) {
-  const { mutate, isPending, error } = useMutation({ mutationFn: () => signInWithProvider(url), networkMode: "always" });
+  const login = useMutation({ mutationFn: () => signInWithProvider(url), networkMode: "always" });
+  const arrival = useSyncExternalStore(onArrival, readArrival, readArrival);
+  const problem = login.error ?? arrival.problem;
+  const isPending = login.isPending || arrival.isPending;
   return (
     <>
-      {error && <Problem error={error} />}
-      <Button title={isPending ? t.sso.leaving : t.sso.with(name)} kind="primary" isDisabled={isPending} onPress={() => mutate()} />
+      {problem && <Problem error={problem} />}
+      <Button title={isPending ? t.sso.leaving : t.sso.with(name)} kind="primary" isDisabled={isPending} onPress={() => login.mutate()} />
     </>
   );
 }

@@ -22,8 +22,9 @@ test.each([
   expect(of(address)).toBe(route);
 });
 
-test("the way back from the identity provider belongs to the browser's session, and moves nothing", () => {
-  expect(of("codex://signed-in#code=abc")).toBeNull();
+test("the way back from the identity provider leads nowhere; an app that it starts has to be somewhere", () => {
+  expect(redirectSystemPath({ path: "codex://signed-in#code=abc", initial: false })).toBeNull();
+  expect(of("codex://signed-in#code=abc")).toBe("/");
 });
 
 test.each(["codex://task/../../settings", "codex://task/", "codex://task/%2e%2e", "https://codex.example.com/settings/", "https://codex.example.com/task/?id=<script>", "codex://elsewhere"])("%s leads nowhere", (address) => {

@@ -26,7 +26,7 @@ beforeEach(() => {
 test("tokens are in the keychain, and nowhere else", async () => {
   await signedIn();
   expect(tokens()?.refreshToken).toMatch(/^refresh-/);
-  expect(currentServer()).toEqual({ url: SERVER, isSignedIn: true, email: "ada@example.com" });
+  expect(currentServer()).toEqual({ url: SERVER, isSignedIn: true, hasEnded: false, email: "ada@example.com" });
   expect([...storageOf().values()].join()).not.toMatch(/refresh-|access-|right/);
 });
 
@@ -139,7 +139,7 @@ test("each server has a session of its own", async () => {
 test("a code of the identity provider is good for a session", async () => {
   addServer(SERVER);
   await signInWithCode(SERVER, "good", "the verifier");
-  expect(currentServer()).toEqual({ url: SERVER, isSignedIn: true, email: "ada@example.com" });
+  expect(currentServer()).toEqual({ url: SERVER, isSignedIn: true, hasEnded: false, email: "ada@example.com" });
 });
 
 test("keys of two servers are never the same, and fit the keychain", () => {

@@ -4,27 +4,32 @@ import * as WebBrowser from "expo-web-browser";
 import { Text } from "react-native";
 
 import { Gate } from "@/servers/gate";
-import { currentServer } from "@/servers/servers";
+import { addServer, currentServer } from "@/servers/servers";
+import { clientFor, forgetClients } from "@/servers/client";
+import { signOut } from "@/servers/session";
+import { redirectSystemPath } from "../../app/+native-intent";
 import { draw, patient, startAnew } from "../support/app";
 import { Gateway, json, refusal } from "../support/gateway";
 import { secretsOf } from "../setup";
 
 let mockGateway = new Gateway();
 jest.mock("@/platform/fetch", () => ({ fetch: (...args: Parameters<Gateway["fetch"]>) => mockGateway.fetch(...args) }));
-jest.mock("expo-web-browser", () => ({ openAuthSessionAsync: jest.fn() }));
+jest.mock("expo-web-browser", () => ({ openAuthSessionAsync: jest.fn(), dismissAuthSession: jest.fn() }));
 jest.mock("expo-crypto", () => ({
   CryptoDigestAlgorithm: { SHA256: "SHA-256" },
   CryptoEncoding: { BASE64: "base64" },
   getRandomBytes: (count: number) => new Uint8Array(count).fill(255),
   digestStringAsync: jest.fn((_: string, text: string) => Promise.resolve(`hash+of/${text}=`)),
 }));
+const left = { type: "dismiss" } as unknown as WebBrowser.WebBrowserAuthSessionResult;
 const browser = jest.mocked(WebBrowser.openAuthSessionAsync);
 
 beforeEach(() => {
   mockGateway = new Gateway();
   startAnew();
   secretsOf().clear();
-  browser.mockReset();
+  // Nobody comes back from it, until a test says so.
+  browser.mockReset().mockResolvedValue(left);
 });
 
 async function add(address: string) {
@@ -43,7 +48,7 @@ test("an address, then a password, then the app", async () => {
   fireEvent.changeText(screen.getByLabelText("Password"), "right");
   fireEvent.press(screen.getByRole("button", { name: "Sign in" }));
   expect(await screen.findByText("inside", undefined, patient)).toBeOnTheScreen();
-  expect(currentServer()).toEqual({ url: "https://codex.example.com", isSignedIn: true, email: "ada@example.com" });
+  expect(currentServer()).toEqual({ url: "https://codex.example.com", isSignedIn: true, hasEnded: false, email: "ada@example.com" });
 });
 
 test("what the gateway says of a wrong password is shown, with the number of the request; the password is gone", async () => {
@@ -116,7 +121,6 @@ describe("with an identity provider", () => {
   });
 
   test("turning back is no error", async () => {
-    browser.mockResolvedValue({ type: "cancel" } as unknown as WebBrowser.WebBrowserAuthSessionResult);
     await begin();
     await waitFor(() => expect(screen.getByRole("button", { name: "Continue with Example ID" })).toBeEnabled(), patient);
     expect(screen.queryByRole("alert")).toBeNull();
@@ -128,4 +132,89 @@ describe("with an identity provider", () => {
     expect(await screen.findByText(/CODEX_OIDC_RETURN_TO/, undefined, patient)).toBeOnTheScreen();
     expect(browser).not.toHaveBeenCalled();
   });
+
+  /** The system opens the app with the address that the browser has come to. */
+  const link = (path: string, initial = false) => redirectSystemPath({ path, initial });
+
+  test("who looked a code up in another app meanwhile is let in by the link that comes after that", async () => {
+    await begin();
+    await waitFor(() => expect(browser).toHaveBeenCalled(), patient);
+    await waitFor(() => expect(screen.getByRole("button", { name: "Continue with Example ID" })).toBeEnabled(), patient);
+    expect(link("codex://signed-in#code=good")).toBeNull();
+    expect(await screen.findByText("inside", undefined, patient)).toBeOnTheScreen();
+  });
+
+  test("the link and the window tell the same: the code is used once", async () => {
+    let back: (result: WebBrowser.WebBrowserAuthSessionResult) => void = () => undefined;
+    browser.mockReturnValue(new Promise((done) => (back = done)));
+    await begin();
+    await waitFor(() => expect(browser).toHaveBeenCalled(), patient);
+    const url = "codex://signed-in#code=good&told=twice";
+    link(url);
+    back({ type: "success", url });
+    expect(await screen.findByText("inside", undefined, patient)).toBeOnTheScreen();
+    expect(mockGateway.requests.filter((name) => name.startsWith("POST /auth/oidc/exchange"))).toHaveLength(1);
+  });
+
+  test("an app that was ended while the browser was in front goes on with what it had begun, at the server it was for", async () => {
+    const other = "https://other.example.com";
+    await begin();
+    await waitFor(() => expect(browser).toHaveBeenCalled(), patient);
+    screen.unmount();
+    forgetClients();
+    addServer(other);
+    expect(link("codex://signed-in#code=good&after=a-start", true)).toBe("/");
+    await waitFor(() => expect(currentServer()).toMatchObject({ url: "https://codex.example.com", isSignedIn: true, email: "ada@example.com" }), patient);
+    // The secret of a sign-in that is over is nowhere.
+    expect([...secretsOf().keys()].join()).not.toContain("sso");
+  });
+
+  test("a link of a sign-in that was not begun here is explained, and the next try forgets it", async () => {
+    await add("codex.example.com");
+    await screen.findByRole("button", { name: "Continue with Example ID" }, patient);
+    link("codex://signed-in#code=good&from=elsewhere");
+    expect(await screen.findByText(/was not begun on this device/, undefined, patient)).toBeOnTheScreen();
+    expect(mockGateway.requests.filter((name) => name.startsWith("POST"))).toEqual([]);
+    fireEvent.press(screen.getByRole("button", { name: "Continue with Example ID" }));
+    await waitFor(() => expect(screen.queryByRole("alert")).toBeNull(), patient);
+  });
+
+  test("a sign-in that took longer than the gateway waits is over", async () => {
+    await begin();
+    await waitFor(() => expect(browser).toHaveBeenCalled(), patient);
+    const [key = "", text = ""] = [...secretsOf().entries()].find(([, value]) => value.includes("verifier")) ?? [];
+    const begun = JSON.parse(text) as { at: number };
+    secretsOf().set(key, JSON.stringify({ ...begun, at: begun.at - 12 * 60_000 }));
+    link("codex://signed-in#code=good&after=long");
+    expect(await screen.findByText(/was not begun on this device/, undefined, patient)).toBeOnTheScreen();
+  });
+
+  test("a sign-out ends the session with the provider in the same browser", async () => {
+    browser.mockResolvedValue({ type: "success", url: "codex://signed-in#code=good&to=leave" });
+    await begin();
+    expect(await screen.findByText("inside", undefined, patient)).toBeOnTheScreen();
+    browser.mockClear();
+    mockGateway.answers.set("POST /auth/logout", () => json(200, { end_session_url: "https://id.example.com/end" }));
+    await signOut("https://codex.example.com");
+    await waitFor(() => expect(browser).toHaveBeenCalledWith("https://id.example.com/end", "codex://signed-in"), patient);
+  });
+});
+
+test("a session that the gateway has ended leads to the sign-in, which says so until somebody is in again", async () => {
+  await add("codex.example.com");
+  const enter = async () => {
+    fireEvent.changeText(await screen.findByLabelText("Email", undefined, patient), "ada@example.com");
+    fireEvent.changeText(screen.getByLabelText("Password"), "right");
+    fireEvent.press(screen.getByRole("button", { name: "Sign in" }));
+    expect(await screen.findByText("inside", undefined, patient)).toBeOnTheScreen();
+  };
+  await enter();
+  mockGateway.access.clear();
+  mockGateway.refresh.clear();
+  await expect(clientFor("https://codex.example.com").me()).rejects.toThrow();
+  expect(await screen.findByText(/Your session at this server is over/, undefined, patient)).toBeOnTheScreen();
+  await enter();
+  await signOut("https://codex.example.com");
+  await screen.findByLabelText("Password", undefined, patient);
+  expect(screen.queryByText(/session at this server is over/)).toBeNull();
 });

@@ -54,7 +54,7 @@ function Screens() {
   const router = useRouter();
   const open = usePathname().match(/^\/task\/([^/]+)/)?.[1] ?? null;
   const server = useServerUrl();
-  useNotices(server);
+  useNotices();
   useEffect(wireQueries, []);
   const isRestored = useOffline(server, useQueryClient());
   // With what was kept there is something to show until the gateway answers; looking for it takes no time that anybody sees.

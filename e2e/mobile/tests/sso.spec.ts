@@ -107,7 +107,9 @@ test("a window that lost the page it came from signs in by itself", async ({ pag
   expect((await kept(opened)).filter((key) => key.startsWith("sso"))).toEqual([]);
 });
 
-test("without windows the page itself goes to the provider and comes back", async ({ page, sso: _ }) => {
+test("without windows the page itself goes to the provider and comes back", async ({ app, page }) => {
+  await app.open();
+  await app.addServer();
   await page.evaluate(() => (window.open = () => null));
   await page.getByRole("button", { name: BUTTON }).click();
   await signInAtProvider(page, "ada");

@@ -7,17 +7,17 @@ import { useActive } from "@/use-active";
 import { useRouterReady } from "@/use-router-ready";
 import { lookAt, lookForEnds } from "./announce";
 import { lookInBackground } from "./background";
-import { useWatched } from "./watched";
+import { useIsWaiting } from "./watched";
 
 /** How long to wait between two looks while the app is in front, in milliseconds. */
 const EVERY = 10_000;
 
 /** Tells the ends of tasks, whatever screen is open. */
-export function useNotices(server: string): void {
+export function useNotices(): void {
   const router = useRouter();
   const { notify } = useSettings();
   const isActive = useActive();
-  const isWaiting = useWatched(server).length > 0;
+  const isWaiting = useIsWaiting();
   const isReady = useRouterReady();
   useEffect(() => (isReady ? notifications?.onOpen((path) => router.navigate(path)) : undefined), [isReady, router]);
   useEffect(() => {

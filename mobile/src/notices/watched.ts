@@ -1,6 +1,9 @@
+import { useSyncExternalStore } from "react";
+
 import { type Kept, kept, texts } from "@/kept";
 import { notifications } from "@/platform/notifications";
 import { storage } from "@/platform/storage";
+import { useServers } from "@/servers/servers";
 
 /** The tasks whose end is to be told, by server. */
 const servers = new Map<string, Kept<string[]>>();
@@ -19,7 +22,16 @@ function listOf(url: string): Kept<string[]> {
 }
 
 export const watched = (url: string): string[] => listOf(url).get();
-export const useWatched = (url: string): string[] => listOf(url).use();
+
+/** Whether the end of any task is waited for, also at servers that are not shown now. */
+export function useIsWaiting(): boolean {
+  const servers = useServers().filter(({ isSignedIn }) => isSignedIn);
+  const subscribe = (listener: () => void) => {
+    const stops = servers.map(({ url }) => listOf(url).subscribe(listener));
+    return () => stops.forEach((stop) => stop());
+  };
+  return useSyncExternalStore(subscribe, () => servers.some(({ url }) => watched(url).length > 0));
+}
 
 export function watch(url: string, id: string): void {
   const list = listOf(url);

@@ -33,9 +33,9 @@ export function openWindow(address: string, returnTo: string, late: (url: string
         isLeft = true;
         resolve(null);
       },
-      (error: { code?: unknown }) => {
-        if (error.code === "ERR_WEB_BROWSER_BLOCKED") location.assign(address);
-        else reject(error as Error);
+      (error: unknown) => {
+        if ((error as { code?: unknown }).code === "ERR_WEB_BROWSER_BLOCKED") location.assign(address);
+        else reject(error instanceof Error ? error : new Error(String(error)));
       },
     );
   });

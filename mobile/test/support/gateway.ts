@@ -12,6 +12,9 @@ export class Gateway {
   readonly requests: string[] = [];
   readonly created: { body: unknown; key: string | null }[] = [];
   isAway = false;
+  /** The origin that is away while others are there, and how many requests it has not answered. */
+  isAwayAt: string | null = null;
+  failed = 0;
   /** Answers to come before all others, by `METHOD path` without the query. */
   readonly answers = new Map<string, () => Response | Promise<Response>>();
   page = 50;
@@ -20,6 +23,10 @@ export class Gateway {
   readonly fetch: Fetch = async (input, init = {}) => {
     if (this.isAway) throw new TypeError("Network request failed");
     const url = new URL(input);
+    if (url.origin === this.isAwayAt) {
+      this.failed++;
+      throw new TypeError("Network request failed");
+    }
     const method = init.method ?? "GET";
     const name = `${method} ${url.pathname}`;
     this.requests.push(name + url.search);

@@ -88,7 +88,7 @@ const DiffLine = memo(function DiffLine({ row, isWrapped }: { row: DiffRow; isWr
       <Text kind="mono" tone="soft" aria-hidden style={styles.text}>
         {sign}
       </Text>
-      <Text kind="mono" selectable style={[styles.text, isWrapped && styles.fill]} {...(!isWrapped && { numberOfLines: 1 })}>
+      <Text kind="mono" selectable style={[styles.text, isWrapped && styles.wrapped]} {...(!isWrapped && { numberOfLines: 1 })}>
         {row.content || "\u200b"}
       </Text>
     </View>
@@ -99,6 +99,7 @@ const styles = StyleSheet.create({
   panel: { flex: 1, gap: space.s, paddingTop: space.s },
   bar: { flexDirection: "row", flexWrap: "wrap", alignItems: "center", gap: space.s },
   fill: { flex: 1 },
+  wrapped: { flex: 1, minWidth: 0 },
   line: { flexDirection: "row", gap: space.s, paddingHorizontal: space.xs },
   hunk: { paddingHorizontal: space.xs },
   text: { fontSize: 13 },

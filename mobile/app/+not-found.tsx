@@ -9,7 +9,7 @@ export default function NotFound() {
   const router = useRouter();
   return (
     <Screen>
-      <Notice title={t.problem.notFound} text={t.problem.notFoundText}>
+      <Notice level={1} title={t.problem.notFound} text={t.problem.notFoundText}>
         <Button title={t.problem.home} onPress={() => router.replace("/")} />
       </Notice>
     </Screen>

@@ -26,7 +26,7 @@ export default function Open() {
   const isForeign = isTaskId(task) && URL.canParse(server);
   return (
     <Screen>
-      <Notice title={t.problem.notFound} text={isForeign ? t.links.unknownServer(nameOf(server)) : t.links.bad}>
+      <Notice level={1} title={t.problem.notFound} text={isForeign ? t.links.unknownServer(nameOf(server)) : t.links.bad}>
         <Button title={isForeign ? t.servers.add : t.problem.home} onPress={() => router.replace(isForeign ? "/settings" : "/")} />
       </Notice>
     </Screen>

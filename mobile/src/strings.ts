@@ -4,6 +4,7 @@ import { words } from "@codex-remote/view";
 export const t = {
   ...words,
   back: "Back",
+  clear: "Empty the field",
   nav: { main: "Main", tasks: "Tasks", compose: "New task", settings: "Settings" },
   problem: {
     ...words.problem,
@@ -71,6 +72,7 @@ export const t = {
   list: {
     ...words.list,
     all: "All",
+    refresh: "Read again",
     emptyText: "Describe what Codex should do; you can watch it work.",
   },
   task: {

@@ -10,4 +10,4 @@ export { type LogKeeper, type Saved, type SavedLog, merged } from "./saved-log.j
 export { Search } from "./search.js";
 export { rowName, taskFacts } from "./tell.js";
 export { type Line, type LineKind, Terminal, plainCommand } from "./terminal.js";
-export { itemName, words } from "./words.js";
+export { itemName, reasonName, words } from "./words.js";

@@ -67,6 +67,29 @@ export const words = {
     by: (owner: string) => `by ${owner}`,
   },
   states: { queued: "Queued", running: "Running", completed: "Completed", error: "Failed", canceled: "Canceled" },
+  /** Why a task did not come to its end, by the word that machines match on. */
+  reasons: {
+    ExitCode: "Codex failed",
+    Timeout: "Time limit",
+    OOMKilled: "Out of memory",
+    Evicted: "Evicted by the node",
+    NodeLost: "Node lost",
+    ImagePull: "No image",
+    Unschedulable: "No room in the cluster",
+    RunnerLost: "Runner lost",
+    PodDeleted: "Pod deleted",
+    TaskDeleted: "Task deleted",
+    TaskRejected: "Task refused",
+    PodRejected: "Pod refused",
+    InvalidCwd: "Folder not allowed",
+    InvalidEnv: "Variable not allowed",
+    HostPathForbidden: "Folder not allowed",
+    Workspace: "No workspace",
+    SessionMissing: "Session missing",
+    CodexMissing: "Codex missing",
+    CodexCrashed: "Codex crashed",
+    LogIncomplete: "Log incomplete",
+  },
   task: {
     views: "Views of the task",
     timeline: "Timeline",
@@ -192,4 +215,9 @@ export const words = {
 /** What kind of item it is; later releases of Codex may have kinds that are not known here. */
 export function itemName(item: CodexItem): string {
   return (words.log.items as Record<string, string>)[item.type] ?? words.log.items.other;
+}
+
+/** A reason in words; one that is not known here stays as it is. */
+export function reasonName(reason: string): string {
+  return (words.reasons as Record<string, string>)[reason] ?? reason;
 }

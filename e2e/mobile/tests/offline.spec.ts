@@ -4,7 +4,7 @@ test("history and a finished task can be read without a server, and say that the
   await app.signIn();
   await app.submit("Show me offline reading.");
   await expect(app.state).toHaveText("Completed");
-  await expect(app.connection).toContainText("Complete");
+  await expect(app.connection).toContainText("Complete log");
   await app.tab("Changes");
   await expect(page.getByText("2 files changed")).toBeVisible();
   await page.getByRole("button", { name: "Back to the tasks" }).click();

@@ -1,4 +1,5 @@
 import { useRouter } from "expo-router";
+import { StyleSheet, View } from "react-native";
 
 import { ComposeScreen } from "@/composer/compose-screen";
 import { History } from "@/history/history";
@@ -9,5 +10,11 @@ export default function Home() {
   const isWide = useIsWide();
   // The list is in the side pane then.
   if (isWide) return <ComposeScreen />;
-  return <History onOpen={({ task_id: id }) => router.push(`/task/${id}`)} onCompose={() => router.navigate("/new")} />;
+  return (
+    <View role="main" style={styles.fill}>
+      <History onOpen={({ task_id: id }) => router.push(`/task/${id}`)} onCompose={() => router.navigate("/new")} />
+    </View>
+  );
 }
+
+const styles = StyleSheet.create({ fill: { flex: 1 } });

@@ -4,23 +4,21 @@ import { useSafeAreaInsets } from "react-native-safe-area-context";
 
 import { useLooking } from "@/notices/use-notices";
 import { useServerUrl } from "@/servers/context";
-import { t } from "@/task/strings";
 import { TaskScreen } from "@/task/task-screen";
-import { Button } from "@/ui/button";
-import { space, useColors } from "@/ui/theme";
+import { useColors, useIsWide } from "@/ui/theme";
 
 export default function TaskRoute() {
   const { id } = useLocalSearchParams<{ id: string }>();
   const colors = useColors();
   const insets = useSafeAreaInsets();
   const router = useRouter();
+  const isWide = useIsWide();
   useLooking(useServerUrl(), id);
   return (
     <View role="main" style={[styles.screen, { backgroundColor: colors.ground, paddingTop: insets.top, paddingBottom: insets.bottom }]}>
-      <Button title={`‹ ${t.problem.back}`} label={t.problem.back} kind="quiet" style={styles.back} onPress={() => router.dismissTo("/")} />
-      <TaskScreen id={id} />
+      <TaskScreen id={id} onBack={isWide ? undefined : () => router.dismissTo("/")} />
     </View>
   );
 }
 
-const styles = StyleSheet.create({ screen: { flex: 1 }, back: { alignSelf: "flex-start", paddingHorizontal: space.l } });
+const styles = StyleSheet.create({ screen: { flex: 1 } });

@@ -1,5 +1,5 @@
 import { useRouter } from "expo-router";
-import { StyleSheet, View } from "react-native";
+import { StyleSheet, View, useWindowDimensions } from "react-native";
 import { useSafeAreaInsets } from "react-native-safe-area-context";
 
 import { History } from "@/history/history";
@@ -7,13 +7,18 @@ import { t } from "@/strings";
 import { Button } from "@/ui/button";
 import { space, useColors } from "@/ui/theme";
 
+/** The most that the pane takes: of the screen, and in points. */
+const SHARE = 0.38;
+const WIDEST = 380;
+
 /** What stands on the left of a tablet: the list, and the ways to everything else. */
 export function SidePane({ selected, onOpen }: { selected: string | null; onOpen: (id: string) => void }) {
   const colors = useColors();
   const insets = useSafeAreaInsets();
   const router = useRouter();
+  const { width } = useWindowDimensions();
   return (
-    <View role="complementary" aria-label={t.list.title} style={[styles.pane, { borderColor: colors.line, paddingLeft: insets.left }]}>
+    <View role="complementary" aria-label={t.list.title} style={[styles.pane, { width: Math.min(WIDEST, width * SHARE), borderColor: colors.line, paddingLeft: insets.left }]}>
       <View style={styles.fill}>
         <History selected={selected} onOpen={({ task_id: id }) => onOpen(id)} onCompose={() => router.navigate("/new")} />
       </View>
@@ -26,7 +31,7 @@ export function SidePane({ selected, onOpen }: { selected: string | null; onOpen
 }
 
 const styles = StyleSheet.create({
-  pane: { width: 380, borderRightWidth: StyleSheet.hairlineWidth },
+  pane: { borderRightWidth: StyleSheet.hairlineWidth },
   fill: { flex: 1 },
   bar: { flexDirection: "row", gap: space.s, padding: space.s, borderTopWidth: StyleSheet.hairlineWidth },
 });

@@ -1,5 +1,5 @@
 import type { Task } from "@codex-remote/sdk";
-import { ago, firstLine } from "@codex-remote/view";
+import { ago, firstLine, reasonName } from "@codex-remote/view";
 import { memo } from "react";
 import { Platform, Pressable, StyleSheet, View } from "react-native";
 
@@ -19,7 +19,8 @@ export const Entry = memo(
   function Entry({ task, now, isSelected, onPress }: EntryProps) {
     const colors = useColors();
     const time = ago(task.created_at, now);
-    const details = [task.repository, task.status === "error" ? (task.reason ?? task.message) : null, task.owner].filter(Boolean).join(" · ");
+    // What is cut off first comes last.
+    const details = [time, task.repository, task.status === "error" ? (task.reason ? reasonName(task.reason) : task.message) : null, task.owner].filter(Boolean).join(" · ");
     const title = firstLine(task.prompt);
     return (
       <Pressable
@@ -29,18 +30,13 @@ export const Entry = memo(
         onPress={onPress}
         style={({ pressed }) => [styles.entry, { borderColor: colors.line }, (pressed || isSelected) && { backgroundColor: colors.sunken }]}
       >
+        <Text kind="strong" numberOfLines={2} testID="entry-title">
+          {title}
+        </Text>
         <View style={styles.row}>
-          <Text kind="strong" numberOfLines={2} style={styles.wide} testID="entry-title">
-            {title}
-          </Text>
           <StateBadge state={task.status} />
-        </View>
-        <View style={styles.row}>
           <Text kind="small" tone="soft" numberOfLines={1} style={styles.wide}>
             {details}
-          </Text>
-          <Text kind="small" tone="soft">
-            {time}
           </Text>
         </View>
       </Pressable>
@@ -50,7 +46,7 @@ export const Entry = memo(
 );
 
 const styles = StyleSheet.create({
-  entry: { gap: space.xs, paddingVertical: space.m, paddingHorizontal: space.s, marginHorizontal: -space.s, borderBottomWidth: StyleSheet.hairlineWidth, borderRadius: 6 },
-  row: { flexDirection: "row", alignItems: "flex-start", gap: space.s },
-  wide: { flex: 1 },
+  entry: { gap: space.xs, paddingVertical: space.m, paddingHorizontal: space.s, marginHorizontal: -space.s, borderBottomWidth: StyleSheet.hairlineWidth },
+  row: { flexDirection: "row", alignItems: "center", gap: space.s },
+  wide: { flex: 1, minWidth: 0 },
 });

@@ -2,7 +2,7 @@ import type { Task } from "@codex-remote/sdk";
 import { count } from "@codex-remote/view";
 import { useIsFocused } from "expo-router";
 import { useEffect, useState } from "react";
-import { ActivityIndicator, FlatList, RefreshControl, StyleSheet, View } from "react-native";
+import { ActivityIndicator, FlatList, Platform, RefreshControl, StyleSheet, View } from "react-native";
 import { useSafeAreaInsets } from "react-native-safe-area-context";
 
 import { SavedCopy, useSavedCopy } from "@/offline/saved-copy";
@@ -12,7 +12,7 @@ import { Button } from "@/ui/button";
 import { Field } from "@/ui/field";
 import { Notice, Problem } from "@/ui/notice";
 import { Text } from "@/ui/text";
-import { MEASURE, space, useColors } from "@/ui/theme";
+import { MEASURE, TOUCH, space, useColors } from "@/ui/theme";
 import { useActive } from "@/use-active";
 import { useNow } from "@/use-now";
 import { Entry } from "./entry";
@@ -38,7 +38,7 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
   const isActive = useActive();
   const isFocused = useIsFocused();
   const query = useTasks(asked, isActive && isFocused);
-  const savedAt = useSavedCopy(query);
+  const copy = useSavedCopy(query);
   const [isPulled, setPulled] = useState(false);
   const now = useNow();
   const tasks = flat(query.data?.pages);
@@ -56,7 +56,7 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
       keyExtractor={(task) => task.task_id}
       renderItem={({ item }) => <Entry task={item} now={now} isSelected={item.task_id === selected} onPress={() => onOpen(item)} />}
       style={{ backgroundColor: colors.ground }}
-      contentContainerStyle={[styles.content, { paddingTop: insets.top + space.l, paddingBottom: insets.bottom + space.xl }]}
+      contentContainerStyle={[styles.content, { paddingTop: insets.top + space.s, paddingBottom: insets.bottom + space.xl }]}
       keyboardShouldPersistTaps="handled"
       keyboardDismissMode="on-drag"
       refreshControl={<RefreshControl refreshing={isPulled} onRefresh={refresh} tintColor={colors.accent} colors={[colors.accent]} />}
@@ -73,10 +73,15 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
                 {t.list.total(count(tasks.length), count(Math.max(last.total, tasks.length)), Boolean(last.total_is_more))}
               </Text>
             )}
+            {(isPulled || query.isPlaceholderData) && Platform.OS === "web" && <ActivityIndicator aria-label={t.loading} color={colors.accent} />}
+            <View style={styles.fill} />
+            {/* A page cannot be pulled, and keyboards cannot pull. */}
+            {Platform.OS === "web" && <Button title="↻" label={t.list.refresh} kind="quiet" onPress={refresh} style={styles.refresh} />}
           </View>
           <Field
             label={t.list.search}
             isLabelHidden
+            onClear={() => setFilter({ ...filter, q: "" })}
             placeholder={t.list.searchHint}
             value={filter.q}
             onChangeText={(q) => setFilter({ ...filter, q })}
@@ -84,11 +89,10 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
             autoCorrect={false}
             inputMode="search"
             returnKeyType="search"
-            clearButtonMode="while-editing"
           />
           <StateFilter value={filter.status} onChange={(status) => setFilter({ ...filter, status })} />
-          {savedAt !== null && <SavedCopy at={savedAt} />}
-          {query.error && savedAt === null && <Problem title={t.list.failed} error={query.error} onRetry={() => void query.refetch()} />}
+          {copy && <SavedCopy copy={copy} />}
+          {query.error && !copy && <Problem title={t.list.failed} error={query.error} onRetry={() => void query.refetch()} />}
         </View>
       }
       ListEmptyComponent={
@@ -123,6 +127,8 @@ function useSettled(filter: Filter): Filter {
 const styles = StyleSheet.create({
   content: { flexGrow: 1, paddingHorizontal: space.l, width: "100%", maxWidth: MEASURE, alignSelf: "center" },
   head: { gap: space.m, paddingBottom: space.s },
-  title: { flexDirection: "row", flexWrap: "wrap", alignItems: "baseline", gap: space.s },
+  title: { minHeight: TOUCH, flexDirection: "row", flexWrap: "wrap", alignItems: "center", gap: space.s },
+  fill: { flex: 1 },
+  refresh: { paddingHorizontal: space.m, marginRight: -space.m },
   waiting: { padding: space.xl },
 });

@@ -3,7 +3,7 @@ import { Pressable, ScrollView, StyleSheet, View } from "react-native";
 
 import { t } from "@/strings";
 import { Text } from "@/ui/text";
-import { space, useColors } from "@/ui/theme";
+import { TOUCH, space, useColors } from "@/ui/theme";
 
 const states: (TaskState | "")[] = ["", "queued", "running", "completed", "error", "canceled"];
 
@@ -36,5 +36,5 @@ export function StateFilter({ value, onChange }: { value: TaskState | ""; onChan
 
 const styles = StyleSheet.create({
   row: { flexDirection: "row", gap: space.s },
-  chip: { minHeight: 40, justifyContent: "center", paddingHorizontal: space.m, borderRadius: 999, borderWidth: 1 },
+  chip: { minHeight: TOUCH, minWidth: TOUCH, alignItems: "center", justifyContent: "center", paddingHorizontal: space.m, borderRadius: 999, borderWidth: 1 },
 });

@@ -16,7 +16,7 @@ export function ConnectionState({ connection, onRetry }: { connection: Connectio
   const error = state === "failed" ? connection.error.message : null;
   return (
     <View style={styles.row}>
-      <View role="status" aria-label={words} accessibilityHint={t.connection.explain[state]} testID="connection" style={styles.row}>
+      <View accessibilityHint={t.connection.explain[state]} testID="connection" style={styles.row}>
         <View style={[styles.dot, { backgroundColor: colors[tones[state]] }]} />
         <Text kind="small" tone="soft">
           {error ? `${words}: ${error}` : words}

@@ -29,8 +29,9 @@ export function Item({ item }: { item: CodexItem }) {
       ));
     case "todo_list":
       return item.items.map((todo, index) => (
-        <View key={index} role="checkbox" aria-checked={todo.completed} aria-disabled aria-label={todo.text} style={styles.todo}>
-          <Text tone={todo.completed ? "good" : "soft"}>{todo.completed ? "☑" : "☐"}</Text>
+        // No checkbox: it is Codex who ticks them off, and nobody can.
+        <View key={index} style={styles.todo}>
+          <Text role="img" aria-label={todo.completed ? t.todo.done : t.todo.open} tone={todo.completed ? "good" : "soft"}>{todo.completed ? "☑" : "☐"}</Text>
           <Text tone={todo.completed ? "soft" : "text"} style={[styles.fill, todo.completed && styles.over]}>
             {todo.text}
           </Text>

@@ -32,7 +32,8 @@ export function TimelinePanel({ live, state }: { live: LiveView; state: TaskStat
   };
   const onMatch = (step: 1 | -1) => go(step > 0 ? (hits.find((index) => index > chosen) ?? hits[0]) : ([...hits].reverse().find((index) => index < chosen) ?? hits.at(-1)));
   const onProblem = () => go(problems.find((index) => index > chosen) ?? problems[0]);
-  const renderItem = useCallback(({ item, index }: { item: Row; index: number }) => <TimelineRow row={item} isMarked={index === chosen} />, [chosen]);
+  const isOver = isFinal(state);
+  const renderItem = useCallback(({ item, index }: { item: Row; index: number }) => <TimelineRow row={item} isMarked={index === chosen} isOver={isOver} />, [chosen, isOver]);
 
   return (
     <View style={styles.panel}>
@@ -41,7 +42,7 @@ export function TimelinePanel({ live, state }: { live: LiveView; state: TaskStat
       <View role="log" aria-label={t.task.timeline} aria-live="off" testID="timeline" style={styles.log}>
         {rows.length === 0 && (
           <Text tone="soft" style={styles.empty}>
-            {state === "queued" ? t.task.queuedText : live.done ? t.task.noOutput : t.task.waitingForOutput}
+            {state === "queued" ? t.task.queuedText : live.done ? t.task.noOutput : isOver ? t.loading : t.task.waitingForOutput}
           </Text>
         )}
         <FlashList ref={list} data={rows} renderItem={renderItem} keyExtractor={keyOf} getItemType={typeOf} {...handlers} />

@@ -10,7 +10,7 @@ import { Item } from "./items";
 import { OutputLines } from "./output-lines";
 
 /** One row; drawn again only when the row is another one. */
-export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: Row; isMarked: boolean }) {
+export const TimelineRow = memo(function TimelineRow({ row, isMarked, isOver = false }: { row: Row; isMarked: boolean; isOver?: boolean }) {
   const colors = useColors();
   const edge = isMarked ? colors.accent : isProblem(row) ? colors.bad : colors.line;
   return (
@@ -20,8 +20,8 @@ export const TimelineRow = memo(function TimelineRow({ row, isMarked }: { row: R
           {rowName(row)}
         </Text>
         {row.kind === "item" && row.isOpen && (
-          <Text kind="small" tone="busy">
-            {t.log.running}
+          <Text kind="small" tone={isOver ? "soft" : "busy"}>
+            {isOver ? t.stopped : t.log.running}
           </Text>
         )}
         <View style={styles.fill} />

@@ -25,7 +25,10 @@ export async function restoreTask(queries: QueryClient, shelf: ServerShelf, id: 
 }
 
 function give(queries: QueryClient, key: QueryKey, saved: { at: number; value: unknown } | null): void {
-  if (saved && queries.getQueryData(key) === undefined) queries.setQueryData(key, saved.value, { updatedAt: saved.at });
+  if (!saved || queries.getQueryData(key) !== undefined) return;
+  queries.setQueryData(key, saved.value, { updatedAt: saved.at });
+  // However young it is: nobody has asked since the app was started.
+  void queries.invalidateQueries({ queryKey: key, exact: true, refetchType: "none" });
 }
 
 /** Keeps what the gateway answers from now on, until the function that this answers with is called. */

@@ -3,6 +3,8 @@ import { words } from "@codex-remote/view";
 /** The English words of a task: what the web client says as well, and what only a phone does. */
 export const t = {
   ...words,
+  // Beside the state of the task, which may be "Completed".
+  connection: { ...words.connection, ended: "Complete log" },
   back: "Back",
   paused: { hidden: "Paused in the background", offline: "No network: goes on when it is back" },
   share: "Share",
@@ -16,6 +18,9 @@ export const t = {
   previousFile: "Previous file",
   removedLine: "removed",
   addedLine: "added",
+  todo: { done: "Done", open: "To do" },
+  stopped: "not finished",
+  offlineAsked: "The gateway has not answered yet.",
   missingText: "The gateway cannot be reached, and this device keeps only the tasks that were opened last.",
   failed: "The task cannot be loaded",
   noWrap: "Do not wrap",

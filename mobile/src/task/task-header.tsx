@@ -1,55 +1,107 @@
 import { type Task, type TaskState, isFinal } from "@codex-remote/sdk";
-import { type LiveView, count, duration, firstLine, plainMessage, short } from "@codex-remote/view";
+import { type Connection, type LiveView, count, duration, firstLine, plainMessage, reasonName, short } from "@codex-remote/view";
 import { StyleSheet, View } from "react-native";
 
 import { ConnectionState } from "@/live/connection";
 import type { TaskStream } from "@/live/use-task-stream";
-import { SavedCopy } from "@/offline/saved-copy";
+import { type Copy, SavedCopy } from "@/offline/saved-copy";
 import { CancelButton } from "@/tasks/cancel-button";
+import { Announce } from "@/ui/announce";
+import { Button } from "@/ui/button";
 import { StateBadge } from "@/ui/state-badge";
 import { Text } from "@/ui/text";
-import { space, useColors } from "@/ui/theme";
+import { space, useColors, useIsShort } from "@/ui/theme";
 import { useNow } from "@/use-now";
 import { t } from "./strings";
+import { TaskBar } from "./task-bar";
 
-export function TaskHeader({ task, state, stream, savedAt }: { task: Task; state: TaskState; stream: TaskStream; savedAt: number | null }) {
-  const colors = useColors();
+export interface TaskHeaderProps {
+  task: Task;
+  state: TaskState;
+  stream: TaskStream;
+  copy: Copy | null;
+  onBack?: () => void;
+  /** Writes another task with the same prompt. */
+  onAgain: () => void;
+}
+
+/** What a task is and how it stands. Where a screen is low or letters are large it is one line: what came of the task is what people are here for. */
+export function TaskHeader({ task, state, stream, copy, onBack, onAgain }: TaskHeaderProps) {
+  const isShort = useIsShort();
   const { view: live, retry } = stream;
   const isOver = isFinal(state);
-  const said = live.done ?? live.status;
-  const given = said?.message ?? task.message;
-  const reason = said?.reason ?? task.reason;
+  const title = (
+    <Text kind="heading" aria-level={1} numberOfLines={isShort ? 1 : 2} style={styles.title}>
+      {firstLine(task.prompt)}
+    </Text>
+  );
+  const standing = (
+    <>
+      <StateBadge state={state} />
+      {state === "queued" && live.status?.queue_position && <Text kind="small">{t.task.position(live.status.queue_position)}</Text>}
+      <ConnectionState connection={live.connection} onRetry={retry} />
+    </>
+  );
   return (
     <View style={styles.header}>
-      <Text kind="heading" numberOfLines={3}>
-        {firstLine(task.prompt)}
-      </Text>
-      <View style={styles.facts}>
-        <StateBadge state={state} />
-        {state === "queued" && live.status?.queue_position && <Text kind="small">{t.task.position(live.status.queue_position)}</Text>}
-        <ConnectionState connection={live.connection} onRetry={retry} />
-        <Elapsed task={task} isOver={isOver} savedAt={savedAt} />
-        <Tokens task={task} live={live} />
-        {isOver && task.exit_code !== null && (
-          <Text kind="small" tone="soft">
-            {`${t.task.exit} ${task.exit_code}`}
-          </Text>
-        )}
-      </View>
-      {savedAt !== null && <SavedCopy at={savedAt} />}
-      {isOver && state !== "completed" && given && (
-        <View role="status" style={[styles.message, { backgroundColor: colors.badGround }]}>
-          <Text selectable>
-            {reason && (
-              <Text kind="strong" tone="bad">
-                {reason}:{" "}
-              </Text>
-            )}
-            {plainMessage(given)}
-          </Text>
+      <TaskBar
+        onBack={onBack}
+        middle={
+          (isShort || !onBack) && (
+            <>
+              {title}
+              {isShort && standing}
+            </>
+          )
+        }
+      >
+        {!isOver && <CancelButton id={task.task_id} isAsked={Boolean(live.status?.cancel_requested ?? task.cancel_requested_at)} />}
+        {isOver && !task.prompt_truncated && <Button title={t.task.again} kind="quiet" onPress={onAgain} style={styles.again} />}
+      </TaskBar>
+      {!isShort && onBack && title}
+      {!isShort && (
+        <View style={styles.facts}>
+          {standing}
+          <Elapsed task={task} isOver={isOver} savedAt={copy?.at ?? null} />
+          <Tokens task={task} live={live} />
+          {isOver && task.exit_code !== null && task.exit_code !== 0 && (
+            <Text kind="small" tone="soft">
+              {`${t.task.exit} ${task.exit_code}`}
+            </Text>
+          )}
         </View>
       )}
-      {!isOver && <CancelButton id={task.task_id} isAsked={Boolean(live.status?.cancel_requested ?? task.cancel_requested_at)} />}
+      <Announce text={isOver ? t.states[state] : standingOf(live.connection, state)} />
+      {copy && <SavedCopy copy={copy} />}
+      {isOver && <Outcome task={task} state={state} live={live} />}
+    </View>
+  );
+}
+
+/** What is worth interrupting somebody for: that the task goes on is, once more, when the connection is back. */
+function standingOf(connection: Connection, state: TaskState): string {
+  if (connection.state === "paused") return t.paused[connection.reason];
+  return connection.state === "waiting" || connection.state === "failed" ? t.connection[connection.state] : t.states[state];
+}
+
+/** Why a task did not come to its end. */
+function Outcome({ task, state, live }: { task: Task; state: TaskState; live: LiveView }) {
+  const colors = useColors();
+  const said = live.done ?? live.status;
+  const message = said?.message ?? task.message;
+  const reason = said?.reason ?? task.reason;
+  if (state === "completed" || !message) return null;
+  const isCanceled = state === "canceled";
+  return (
+    <View testID="outcome" style={[styles.message, { backgroundColor: isCanceled ? colors.warnGround : colors.badGround }]}>
+      <Text selectable>
+        {reason && !isCanceled && (
+          <Text kind="strong" tone="bad">
+            {reasonName(reason)}:{" "}
+          </Text>
+        )}
+        {plainMessage(message)}
+      </Text>
     </View>
   );
 }
@@ -78,6 +130,8 @@ function Tokens({ task, live }: { task: Task; live: LiveView }) {
 
 const styles = StyleSheet.create({
   header: { gap: space.s, paddingBottom: space.s },
+  title: { flexShrink: 1 },
+  again: { paddingHorizontal: 0 },
   facts: { flexDirection: "row", flexWrap: "wrap", alignItems: "center", columnGap: space.m, rowGap: space.xs },
   figures: { fontVariant: ["tabular-nums"] },
   message: { padding: space.m, borderRadius: 10 },

@@ -43,7 +43,7 @@ function looks(colors: Palette): Record<ButtonKind, { box: ViewStyle; text: keyo
 }
 
 const styles = StyleSheet.create({
-  button: { minHeight: TOUCH, paddingHorizontal: space.l, paddingVertical: space.s, borderRadius: 10, borderWidth: 1, borderColor: "transparent", alignItems: "center", justifyContent: "center" },
+  button: { minHeight: TOUCH, minWidth: TOUCH, paddingHorizontal: space.l, paddingVertical: space.s, borderRadius: 10, borderWidth: 1, borderColor: "transparent", alignItems: "center", justifyContent: "center" },
   title: { textAlign: "center" },
   pressed: { opacity: 0.7 },
   disabled: { opacity: 0.6 },

@@ -1,6 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { Modal, Pressable, ScrollView, StyleSheet, View } from "react-native";
+import { Modal, Platform, ScrollView, StyleSheet, View } from "react-native";
 import { useSafeAreaInsets } from "react-native-safe-area-context";
 
 import { t } from "@/strings";
@@ -14,13 +14,16 @@ export function Dialog({ isOpen, onClose, title, children }: { isOpen: boolean; 
   const colors = useColors();
   const insets = useSafeAreaInsets();
   return (
-    <Modal visible={isOpen} transparent animationType="none" onRequestClose={onClose} supportedOrientations={["portrait", "landscape"]}>
+    <Modal visible={isOpen} transparent animationType="none" onRequestClose={onClose} supportedOrientations={["portrait", "landscape"]} {...outer(title)}>
       <View style={[styles.ground, { backgroundColor: colors.shade, paddingBottom: insets.bottom + space.l, paddingTop: insets.top + space.l }]}>
-        {/* For fingers; screen readers and keyboards have the buttons. */}
-        <Pressable style={StyleSheet.absoluteFill} onPress={onClose} accessible={false} focusable={false} tabIndex={-1} aria-hidden />
-        <View role="dialog" aria-modal aria-label={title} style={[styles.box, { backgroundColor: colors.ground, borderColor: colors.line }]}>
+        {/* For fingers; screen readers and keyboards have the buttons. No `Pressable`, which would take the focus that belongs to the title. */}
+        <View style={StyleSheet.absoluteFill} onStartShouldSetResponder={yes} onResponderRelease={onClose} aria-hidden />
+        <View {...inner(title)} style={[styles.box, { backgroundColor: colors.ground, borderColor: colors.line }]}>
           <ScrollView contentContainerStyle={styles.content} keyboardShouldPersistTaps="handled">
-            <Text kind="heading">{title}</Text>
+            {/* The first that can have the focus gets it: what the dialog is about, and not the button that deletes. */}
+            <View tabIndex={-1} style={styles.unframed}>
+              <Text kind="heading">{title}</Text>
+            </View>
             {children}
           </ScrollView>
         </View>
@@ -28,6 +31,12 @@ export function Dialog({ isOpen, onClose, title, children }: { isOpen: boolean; 
     </Modal>
   );
 }
+
+const yes = () => true;
+
+/** In a page `Modal` is a dialog already, and needs a name only; on a phone it is none, and its content has to be. */
+const outer = (title: string): object => (Platform.OS === "web" ? { "aria-label": title } : {});
+const inner = (title: string): object => (Platform.OS === "web" ? {} : { role: "dialog", "aria-modal": true, "aria-label": title });
 
 export interface ConfirmProps {
   isOpen: boolean;
@@ -62,5 +71,6 @@ export function ConfirmDialog({ isOpen, onClose, title, text, action, keep = t.c
 const styles = StyleSheet.create({
   ground: { flex: 1, justifyContent: "center", paddingHorizontal: space.l },
   box: { maxHeight: "100%", width: "100%", maxWidth: 480, alignSelf: "center", borderRadius: 16, borderWidth: 1, overflow: "hidden" },
+  unframed: { outlineStyle: "none" as "solid" },
   content: { padding: space.l, gap: space.m },
 });

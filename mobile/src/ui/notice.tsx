@@ -7,11 +7,13 @@ import { Button } from "./button";
 import { Text } from "./text";
 import { space, useColors } from "./theme";
 
-/** Something to know, in the middle of an empty place. */
-export function Notice({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
+/** Something to know, in the middle of an empty place. It is of level 1 where it is all that a screen has. */
+export function Notice({ title, text, level = 2, children }: { title: string; text?: string; level?: 1 | 2; children?: ReactNode }) {
   return (
     <View style={styles.notice}>
-      <Text kind="heading">{title}</Text>
+      <Text kind="heading" aria-level={level} style={styles.centered}>
+        {title}
+      </Text>
       {text && (
         <Text tone="soft" style={styles.centered}>
           {text}

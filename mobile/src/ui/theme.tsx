@@ -79,9 +79,19 @@ export const useColors = (): Palette => useContext(Context).colors;
 export const space = { xs: 4, s: 8, m: 12, l: 16, xl: 24 } as const;
 /** What a finger hits for sure, in points. */
 export const TOUCH = 48;
-/** From this width on, in points, the list stands beside what it leads to. */
-export const WIDE = 900;
+/** From this width on, in points, the list stands beside what it leads to: tablets, upright ones as well. */
+export const WIDE = 768;
+/** Below this height, in points and for letters of the usual size, every line counts: phones on their side, and very large letters. */
+export const LOW = 500;
 /** Longer lines are hard to read; in points. */
 export const MEASURE = 720;
 
-export const useIsWide = (): boolean => useWindowDimensions().width >= WIDE;
+export function useIsWide(): boolean {
+  const { width, height } = useWindowDimensions();
+  return width >= WIDE && height >= LOW;
+}
+
+export function useIsShort(): boolean {
+  const { height, fontScale } = useWindowDimensions();
+  return height / fontScale < LOW;
+}

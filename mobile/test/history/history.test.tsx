@@ -23,7 +23,7 @@ test("tasks are told with their state, and opened by a touch", async () => {
   const onOpen = jest.fn();
   drawSignedIn(<History {...nothing} onOpen={onOpen} />);
   const link = await entry(/^Paint the fence$/);
-  expect(link).toHaveTextContent(/^Paint the fenceFailed\s*demo · Timeout\s*\S+/);
+  expect(link).toHaveTextContent(/^Paint the fenceFailed\s*now · demo · Time limit/);
   fireEvent.press(link);
   expect(onOpen).toHaveBeenCalledWith(expect.objectContaining({ task_id: failed.task_id }));
 });

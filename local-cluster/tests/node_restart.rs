@@ -187,6 +187,57 @@ async fn a_pod_is_started_once_wherever_the_node_is_killed() {
     }
 }
 
+/// Lets the container end where there is one, and waits for all processes of a Pod without a node.
+async fn end_by_itself(pod: &std::path::Path) {
+    if pod.join("volumes/control").exists() {
+        std::fs::write(pod.join("volumes/control/stop"), "").unwrap();
+    }
+    poll(|| shims(pod).is_empty(), "the Pod's processes to end").await;
+}
+
+/// What a crash of `codex-remote up` leaves on a laptop, and every stack of tests: nobody starts a node there again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_process_outlives_both_its_node_and_its_containers() {
+    let mut cluster = NodeCluster::start(config()).await;
+    cluster.stop_node().await;
+    let script = "while ! test -e /control/stop; do sleep 0.1; done";
+    for round in 0..8 {
+        let mut victim = start_victim(&cluster);
+        let pod = cluster
+            .create(&format!("left-{round}"), script, control())
+            .await;
+        let folder = cluster.pod_folder(&pod);
+        poll(|| folder.exists(), "the Pod's folder").await;
+        // Killed a little later in its start each time: before the network, between it and the container, and after.
+        tokio::time::sleep(Duration::from_millis(round * 5)).await;
+        victim.kill();
+        end_by_itself(&folder).await;
+    }
+    cluster.start_node().await;
+    let ended = cluster.create("ended", script, control()).await;
+    cluster.wait_for_phase("ended", "Running").await;
+    cluster.stop_node().await;
+    let folder = cluster.pod_folder(&ended);
+    assert_eq!(shims(&folder).len(), 2, "a container keeps its network");
+    end_by_itself(&folder).await;
+    // The next node still learns how they ended.
+    cluster.start_node().await;
+    let ended = cluster.wait_for_phase("ended", "Succeeded").await;
+    assert_eq!(status_of(&ended, "main").restart_count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_whose_folder_was_removed_ends() {
+    let mut cluster = NodeCluster::start(config()).await;
+    let pod = cluster.create("removed", "sleep 600", json!({})).await;
+    cluster.wait_for_phase("removed", "Running").await;
+    cluster.stop_node().await;
+    let folder = cluster.pod_folder(&pod);
+    assert_eq!(shims(&folder).len(), 2, "Pods go on without a node");
+    std::fs::remove_dir_all(&folder).unwrap();
+    poll(|| shims(&folder).is_empty(), "the processes to go").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_that_were_deleted_meanwhile_are_ended() {
     let mut cluster = NodeCluster::start(config()).await;

@@ -13,7 +13,7 @@ use super::sandbox::plan::{
 };
 use super::sandbox::rootfs;
 use super::shim::state::{ContainerDir, Outcome};
-use super::shim::{self, NETWORK_STATE, NetworkState};
+use super::shim::{self, Lifeline, NETWORK_STATE, NetworkState};
 
 /// The host uid of Pods on a node that runs as root. It belongs to nobody on usual systems.
 const DEFAULT_RUNTIME_UID: u32 = 65532;
@@ -201,6 +201,7 @@ fn try_sandbox(report: &PreflightReport) -> Result<(), PreflightError> {
         advice: advice(),
         reason,
     };
+    let _lifeline = Lifeline::hold(&Lifeline::path(dir.path()))?;
     let mut network = start(
         report,
         "network",

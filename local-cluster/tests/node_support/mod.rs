@@ -12,7 +12,7 @@ use codex_local_cluster::node::plan::objects::Objects;
 use codex_local_cluster::node::plan::{self, Environment, volumes};
 use codex_local_cluster::node::preflight;
 use codex_local_cluster::node::runtime::dirs::PodDir;
-use codex_local_cluster::node::runtime::{ContainerHandle, Progress, Runtime};
+use codex_local_cluster::node::runtime::{ContainerHandle, HeldNetwork, Progress, Runtime};
 use codex_local_cluster::node::shim::state::{Exit, Outcome, Started};
 use k8s_openapi::api::core::v1::{Container, Pod};
 use serde_json::{Value, json};
@@ -67,6 +67,8 @@ pub struct Bench {
 pub struct Run {
     pub handle: ContainerHandle,
     pub pod_dir: PodDir,
+    /// Without a node that holds it, a network ends when the container has ended.
+    pub _network: Option<HeldNetwork>,
 }
 
 impl Bench {
@@ -103,6 +105,7 @@ impl Bench {
         Run {
             handle: self.runtime.start(dir, &plan).await.unwrap(),
             pod_dir,
+            _network: network,
         }
     }
 
@@ -172,7 +175,7 @@ pub fn output(log: impl AsRef<Path>) -> String {
 
 /// Waits until a condition holds, at most 20 seconds.
 pub async fn poll(mut condition: impl FnMut() -> bool, what: &str) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < until, "waited too long for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;

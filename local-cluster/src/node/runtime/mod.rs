@@ -23,7 +23,7 @@ use super::plan::containers_of;
 use super::plan::volumes::{HostKind, Source};
 use super::preflight::PreflightReport;
 use super::sandbox::plan::{Confinement, ContainerPlan, NetworkPlan, PodNamespaces, ProcessId};
-use super::shim::{self, NETWORK_STATE, NetworkState};
+use super::shim::{self, Lifeline, NETWORK_STATE, NetworkState};
 
 /// How long a network process may take until it reports.
 const NETWORK_START: Duration = Duration::from_secs(20);
@@ -34,6 +34,14 @@ pub struct Runtime {
     config: NodeConfig,
     root: PathBuf,
     found: PreflightReport,
+}
+
+/// The network of a Pod, which lives at least as long as this.
+#[derive(Debug)]
+pub struct HeldNetwork {
+    /// Its namespaces.
+    pub namespaces: PodNamespaces,
+    _lifeline: Lifeline,
 }
 
 /// The runtime failed. Trying again later may help.
@@ -102,11 +110,11 @@ impl Runtime {
     }
 
     /// How containers of a Pod with this network are confined.
-    pub fn confinement(&self, network: Option<&PodNamespaces>) -> Confinement {
+    pub fn confinement(&self, network: Option<&HeldNetwork>) -> Confinement {
         match (network, &self.found.bwrap) {
-            (Some(namespaces), Some(program)) => Confinement::Bubblewrap {
+            (Some(network), Some(program)) => Confinement::Bubblewrap {
                 program: program.clone(),
-                namespaces: namespaces.clone(),
+                namespaces: network.namespaces.clone(),
             },
             _ => Confinement::None,
         }
@@ -116,17 +124,20 @@ impl Runtime {
     ///
     /// # Errors
     /// Fails when the kernel refuses it.
-    pub async fn network(&self, dir: &PodDir) -> Result<Option<PodNamespaces>, RuntimeError> {
+    pub async fn network(&self, dir: &PodDir) -> Result<Option<HeldNetwork>, RuntimeError> {
         if self.config.sandbox == SandboxMode::None {
             return Ok(None);
         }
-        if let Some(namespaces) = self.running_network(dir) {
-            return Ok(Some(namespaces));
+        if let Some(network) = self.running_network(dir) {
+            return Ok(Some(network));
         }
         let folder = dir.network();
         make_private(&folder).map_err(system("the Pod's network folder"))?;
-        // A process that was started by a node that died right then ends by itself, because its plan is incomplete, or
-        // it has the lock and reports; both happen within moments.
+        // A process that was started by a node that died ends by itself, because its plan is incomplete or nobody holds its
+        // lifeline; both happen within moments.
+        let lifeline = Lifeline::hold(&Lifeline::path(&folder))
+            .map_err(system("the Pod's network folder"))?
+            .ok_or_else(|| RuntimeError::Network("the one before it is about to end".to_owned()))?;
         let plan = NetworkPlan {
             services: self.config.services.clone(),
             host: self.found.host,
@@ -140,7 +151,10 @@ impl Runtime {
             None => Ok(Ok(0)),
         };
         match (reported, self.network_state(dir)) {
-            (Ok(Ok(1)), Some(NetworkState::Ready(namespaces))) => Ok(Some(namespaces)),
+            (Ok(Ok(1)), Some(NetworkState::Ready(namespaces))) => Ok(Some(HeldNetwork {
+                namespaces,
+                _lifeline: lifeline,
+            })),
             (_, Some(NetworkState::Failed { message })) => Err(RuntimeError::Network(message)),
             _ => {
                 let _ = child.start_kill();
@@ -153,12 +167,17 @@ impl Runtime {
         }
     }
 
-    /// The Pod's network if its process lives.
-    pub fn running_network(&self, dir: &PodDir) -> Option<PodNamespaces> {
-        match self.network_state(dir)? {
-            NetworkState::Ready(namespaces) if namespaces.process.is_alive() => Some(namespaces),
-            _ => None,
-        }
+    /// The Pod's network if its process lives, and goes on living.
+    pub fn running_network(&self, dir: &PodDir) -> Option<HeldNetwork> {
+        let NetworkState::Ready(namespaces) = self.network_state(dir)? else {
+            return None;
+        };
+        // Held first, so that what is true of the process afterwards stays true.
+        let lifeline = Lifeline::hold(&Lifeline::path(&dir.network())).ok()??;
+        namespaces.process.is_alive().then_some(HeldNetwork {
+            namespaces,
+            _lifeline: lifeline,
+        })
     }
 
     fn network_state(&self, dir: &PodDir) -> Option<NetworkState> {

@@ -71,6 +71,10 @@ pub struct PodNamespaces {
     pub user_fd: i32,
     /// Its descriptor of the network namespace.
     pub net_fd: i32,
+    /// What to hold as long as the network is needed. A process that was started before there were lifelines has none, and
+    /// lives until the node ends it.
+    #[serde(default)]
+    pub lifeline: Option<PathBuf>,
 }
 
 /// A process, told apart from a later one with the same number.

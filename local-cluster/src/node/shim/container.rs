@@ -13,11 +13,12 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::child::{self, Launched};
+use super::lifeline::Lifeline;
 use super::log_writer::{LogWriter, Stream};
 use super::pump::copy;
 use super::state::{ContainerDir, Exit, Outcome, Started};
 use crate::node::sandbox::bwrap::MESSAGE_PREFIX;
-use crate::node::sandbox::plan::{ContainerPlan, ProcessId};
+use crate::node::sandbox::plan::{Confinement, ContainerPlan, ProcessId};
 use crate::node::sandbox::process;
 
 pub(super) fn run(dir: PathBuf) -> io::Result<()> {
@@ -30,7 +31,13 @@ pub(super) fn run(dir: PathBuf) -> io::Result<()> {
     }
     dir.write_shim(&ProcessId::own()?)?;
     let outcome = match super::read_plan::<ContainerPlan>() {
-        Ok(plan) => run_plan(&dir, &plan),
+        Ok(plan) => match hold_network(&plan) {
+            Ok(_lifeline) => run_plan(&dir, &plan),
+            Err(error) => {
+                eprintln!("shim: {error}");
+                Outcome::NeverStarted
+            }
+        },
         Err(error) => {
             eprintln!("shim: {error}");
             Outcome::NeverStarted
@@ -42,6 +49,21 @@ pub(super) fn run(dir: PathBuf) -> io::Result<()> {
     })?;
     notify();
     Ok(())
+}
+
+/// Keeps the Pod's network as long as the container runs. Without one that lives nothing has happened yet: the node died before
+/// this process got here, the network ended for want of anybody who needs it, and the next node makes another.
+fn hold_network(plan: &ContainerPlan) -> io::Result<Option<Lifeline>> {
+    let Confinement::Bubblewrap { namespaces, .. } = &plan.confinement else {
+        return Ok(None);
+    };
+    let Some(path) = &namespaces.lifeline else {
+        return Ok(None);
+    };
+    match Lifeline::hold(path)? {
+        Some(held) if namespaces.process.is_alive() => Ok(Some(held)),
+        _ => Err(io::Error::other("the Pod's network has ended")),
+    }
 }
 
 /// Tells the node that there is news in the directory. The node may be gone, which doesn't matter.
@@ -153,6 +175,7 @@ impl<'a> Container<'a> {
                 }
             }
             self.check_memory();
+            self.check_folder();
             if self.kill_at.is_some_and(|at| at <= Instant::now()) {
                 self.kill();
                 self.kill_at = None;
@@ -280,6 +303,14 @@ impl<'a> Container<'a> {
                 .any(|group| group.oom_kills() > 0)
         {
             self.out_of_memory = true;
+            self.kill();
+        }
+    }
+
+    /// A container whose folder is gone can be adopted by nobody, and nobody could read how it ended.
+    fn check_folder(&mut self) {
+        if self.kill_at.is_none() && matches!(self.dir.path().try_exists(), Ok(false)) {
+            eprintln!("shim: the container's folder was removed");
             self.kill();
         }
     }

@@ -4,7 +4,8 @@
 //! one Pod. Both get their plan on standard input, are leaders of their own sessions, and report to the node by files in
 //! their directory ([`state`]); standard output only says "look now". If a shim of a container is killed, the container
 //! is killed with it (`PR_SET_PDEATHSIG` from shim to bubblewrap to the first process), so no container is ever without
-//! somebody who writes down how it ended.
+//! somebody who writes down how it ended. A container whose folder was removed, so that no node can find it, is ended, and a
+//! network that neither node nor container needs ends by itself ([`Lifeline`]).
 //!
 //! Forking and changing namespaces need a process with a single thread: `main` must call this before it makes any.
 
@@ -16,11 +17,13 @@ use serde::de::DeserializeOwned;
 
 mod child;
 mod container;
+mod lifeline;
 pub mod log_writer;
 mod network;
 mod pump;
 pub mod state;
 
+pub use lifeline::Lifeline;
 pub use network::{NETWORK_LOCK, NETWORK_STATE, NetworkState};
 
 /// The command line of a shim, with an empty environment. The plan goes to its standard input, and its standard output says

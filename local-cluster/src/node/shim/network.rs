@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::lifeline::{End, Lifeline};
 use super::state::{ContainerDir, write_atomically};
 use crate::node::sandbox::netns;
 use crate::node::sandbox::plan::{NetworkPlan, PodNamespaces, ProcessId};
@@ -42,6 +43,8 @@ pub(super) fn run(dir: &Path) -> io::Result<()> {
         return Err(io::Error::other("another process keeps this network"));
     };
     let plan: NetworkPlan = super::read_plan()?;
+    let lifeline = Lifeline::path(dir);
+    let end = End::open(&lifeline)?;
     let listen: Vec<SocketAddr> = plan.services.iter().map(|service| service.listen).collect();
     let network = match netns::create(plan.host, &listen) {
         Ok(network) => network,
@@ -59,6 +62,7 @@ pub(super) fn run(dir: &Path) -> io::Result<()> {
         process: ProcessId::own()?,
         user_fd: network.user.as_raw_fd(),
         net_fd: network.net.as_raw_fd(),
+        lifeline: Some(lifeline),
     };
     publish(dir, &NetworkState::Ready(state))?;
     // Nothing below needs root: connections go to loopback.
@@ -71,7 +75,7 @@ pub(super) fn run(dir: &Path) -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(forward(services))
+        .block_on(forward(services, end))
 }
 
 fn publish(dir: &Path, state: &NetworkState) -> io::Result<()> {
@@ -81,8 +85,9 @@ fn publish(dir: &Path, state: &NetworkState) -> io::Result<()> {
     Ok(())
 }
 
-async fn forward(services: Vec<(TcpListener, SocketAddr)>) -> io::Result<()> {
+async fn forward(services: Vec<(TcpListener, SocketAddr)>, end: End) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
+    let unused = unused(end)?;
     let tasks = TaskTracker::new();
     let shutdown = CancellationToken::new();
     for (listener, target) in services {
@@ -95,11 +100,36 @@ async fn forward(services: Vec<(TcpListener, SocketAddr)>) -> io::Result<()> {
             shutdown.clone(),
         )));
     }
-    terminate.recv().await;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        () = unused => {}
+    }
     shutdown.cancel();
     tasks.close();
     tasks.wait().await;
     Ok(())
+}
+
+/// Ends when nobody needs the network any more.
+fn unused(end: End) -> io::Result<impl Future<Output = ()>> {
+    let (sender, ended) = tokio::sync::oneshot::channel();
+    // Nothing but a thread can wait for a lock. It ends with the process.
+    std::thread::Builder::new()
+        .name("lifeline".to_owned())
+        .spawn(move || match end.wait() {
+            // Kept until the process ends, so that a node that comes meanwhile does not take this network for its own.
+            Ok(lock) => {
+                let _ = sender.send(lock);
+            }
+            Err(error) => eprintln!("shim: cannot see who needs the network: {error}"),
+        })?;
+    Ok(async move {
+        match ended.await {
+            Ok(lock) => std::mem::forget(lock),
+            // Unknown, so it stays until the node ends it.
+            Err(_) => std::future::pending().await,
+        }
+    })
 }
 
 async fn serve(

@@ -15,6 +15,10 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// How often the kernel's count of out-of-memory kills is looked at, where a group cannot be told to die as one.
 const OOM_CHECK: Duration = Duration::from_millis(200);
 
+/// How often it is looked whether the container's folder is still there. Waiting for that would take one of the user's few
+/// inotify instances for each container.
+const FOLDER_CHECK: Duration = Duration::from_secs(5);
+
 impl Container<'_> {
     pub(super) fn wait(&self) -> io::Result<Ready> {
         let watched = [
@@ -59,10 +63,9 @@ impl Container<'_> {
             .any(|group| group.oom_events.is_some())
             && !self.out_of_memory)
             .then_some(OOM_CHECK);
-        match kill.into_iter().chain(memory).min() {
-            Some(time) => PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX),
-            None => PollTimeout::NONE,
-        }
+        let time = kill.into_iter().chain(memory).min();
+        let time = time.map_or(FOLDER_CHECK, |time| time.min(FOLDER_CHECK));
+        PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX)
     }
 
     pub(super) fn copy_stderr(&mut self, buffer: &mut [u8]) {

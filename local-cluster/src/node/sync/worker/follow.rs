@@ -9,8 +9,7 @@ use super::end::Stop;
 use super::{Worker, is_init};
 use crate::node::config::SandboxMode;
 use crate::node::plan::containers_of;
-use crate::node::runtime::{ContainerHandle, Progress};
-use crate::node::sandbox::plan::PodNamespaces;
+use crate::node::runtime::{ContainerHandle, HeldNetwork, Progress};
 use crate::node::shim::state::{Exit, Outcome};
 use crate::node::sync::events::Kind;
 use crate::node::sync::state::{ContainerState, Phase};
@@ -54,8 +53,10 @@ impl Worker {
             && self.shared.runtime.config().sandbox == SandboxMode::Enforced
         {
             match self.shared.runtime.running_network(&self.dir) {
-                Some(network) => self.watch_network(&network),
-                None => self.lose_network(),
+                Some(network) => self.watch_network(network),
+                None if self.ran_without_network() => self.lose_network(),
+                // It ended because no node was there that could start anything, and the next start gets another.
+                None => {}
             }
         }
     }
@@ -80,9 +81,21 @@ impl Worker {
         });
     }
 
-    pub(super) fn watch_network(&mut self, network: &PodNamespaces) {
-        self.network_is_watched = true;
-        let (news, process) = (self.news.clone(), network.process.clone());
+    /// Whether a container has been started and has no end. Asked after the network was found to be gone: a container that kept it
+    /// until its own end has written that down before.
+    fn ran_without_network(&self) -> bool {
+        containers_of(&self.pod).any(|container| {
+            let last = self.dir.attempts(&container.name).last().copied();
+            last.is_some_and(|attempt| {
+                let dir = self.dir.container(&container.name, attempt);
+                dir.may_have_run() && dir.exit().is_none()
+            })
+        })
+    }
+
+    pub(super) fn watch_network(&mut self, network: HeldNetwork) {
+        let (news, process) = (self.news.clone(), network.namespaces.process.clone());
+        self.network = Some(network);
         self.followers.spawn(async move {
             if let Err(error) = process.ended().await {
                 tracing::error!(error = %error, "cannot watch the network process of a Pod");

@@ -26,7 +26,7 @@ use super::state::{ContainerState, Containers, Finish, Phase, next};
 use super::status::{self, Verdict, View};
 use crate::node::plan::containers_of;
 use crate::node::runtime::dirs::PodDir;
-use crate::node::runtime::{Progress, Runtime, RuntimeError, Stopper};
+use crate::node::runtime::{HeldNetwork, Progress, Runtime, RuntimeError, Stopper};
 
 /// First pause after something that a Pod needs was missing; doubled each time.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -66,7 +66,7 @@ pub struct Worker {
     changes: mpsc::Receiver<(String, Progress)>,
     start_time: Timestamp,
     prepared: Option<Prepared>,
-    network_is_watched: bool,
+    network: Option<HeldNetwork>,
     stop: Option<Stop>,
     asked_to_stop: BTreeSet<String>,
     finished: Option<Finish>,
@@ -118,7 +118,7 @@ impl Worker {
             news,
             changes,
             prepared: None,
-            network_is_watched: false,
+            network: None,
             stop: None,
             asked_to_stop: BTreeSet::new(),
             finished,
@@ -208,11 +208,8 @@ impl Worker {
         if self.removed {
             return;
         }
-        let has_network = self
-            .prepared
-            .as_ref()
-            .is_some_and(|prepared| prepared.network.is_some())
-            || self.containers.values().any(ContainerState::is_live);
+        let has_network =
+            self.network.is_some() || self.containers.values().any(ContainerState::is_live);
         self.publisher.publish(status::build(&View {
             pod: &self.pod,
             containers: &self.containers,

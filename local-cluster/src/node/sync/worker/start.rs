@@ -8,8 +8,7 @@ use super::{FIRST_RETRY, LONGEST_RETRY, Worker, is_init};
 use crate::node::plan::objects::Objects;
 use crate::node::plan::volumes::{self, Source};
 use crate::node::plan::{self, Environment, PlanError, containers_of, reasons, security};
-use crate::node::runtime::RuntimeError;
-use crate::node::sandbox::plan::PodNamespaces;
+use crate::node::runtime::{HeldNetwork, Runtime, RuntimeError};
 use crate::node::sync::events::Kind;
 use crate::node::sync::objects;
 use crate::node::sync::state::{Finish, Phase, next};
@@ -20,7 +19,6 @@ use crate::node::sync::status::Verdict;
 pub(super) struct Prepared {
     pub(super) objects: Objects,
     pub(super) volumes: BTreeMap<String, Source>,
-    pub(super) network: Option<PodNamespaces>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -86,19 +84,16 @@ impl Worker {
                 })?;
             let (objects, network) = tokio::join!(
                 objects::fetch(&self.shared.client, &pod),
-                runtime.network(&self.dir)
+                self.network(runtime)
             );
-            let (objects, network) = (objects?, network?);
-            let volumes = volumes::resolve(&pod, &objects, &self.dir.volumes())?;
-            runtime.prepare_volumes(volumes.values())?;
-            if let Some(network) = network.as_ref().filter(|_| !self.network_is_watched) {
+            // Kept whatever else is missing: the next try goes on with it.
+            if let Some(network) = network? {
                 self.watch_network(network);
             }
-            self.prepared = Some(Prepared {
-                objects,
-                volumes,
-                network,
-            });
+            let objects = objects?;
+            let volumes = volumes::resolve(&pod, &objects, &self.dir.volumes())?;
+            runtime.prepare_volumes(volumes.values())?;
+            self.prepared = Some(Prepared { objects, volumes });
         }
         let Some(prepared) = &self.prepared else {
             return Ok(());
@@ -108,7 +103,7 @@ impl Worker {
             config: runtime.config(),
             cgroups: &runtime.found().cgroups,
             host: runtime.found().host,
-            confinement: runtime.confinement(prepared.network.as_ref()),
+            confinement: runtime.confinement(self.network.as_ref()),
             volumes: &prepared.volumes,
             objects: &prepared.objects,
         };
@@ -149,6 +144,14 @@ impl Worker {
         state.attempt = Some(attempt);
         self.forget_old_runs(name, attempt);
         Ok(())
+    }
+
+    /// The network, unless the Pod has it already.
+    async fn network(&self, runtime: &Runtime) -> Result<Option<HeldNetwork>, RuntimeError> {
+        match &self.network {
+            Some(_) => Ok(None),
+            None => runtime.network(&self.dir).await,
+        }
     }
 
     /// Only the present run and the one before can be asked for, as in Kubernetes.

@@ -43,6 +43,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The thread that keeps the Lease cannot be started.
+    #[error("the thread that keeps the lease cannot be started: {0}")]
+    LeaseThread(#[source] std::io::Error),
     /// The folder of the spool cannot be used.
     #[error("the folder {} for the spool cannot be used: {source}; name another one with CODEX_SPOOL_DIR", path.display())]
     Spool {

@@ -16,7 +16,11 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
 
 /// How long the Lease may be released for at the end; without that the next operator waits until it runs out.
 const RELEASE: Duration = Duration::from_secs(2);
@@ -84,6 +88,7 @@ impl Leadership {
 #[derive(Debug)]
 pub struct Election {
     api: Api<Lease>,
+    namespace: String,
     options: LeaseOptions,
     leadership: Leadership,
     /// The version of the record that was seen last, and when it was seen first.
@@ -114,6 +119,7 @@ impl Election {
     ) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
             options,
             leadership,
             seen: None,
@@ -182,6 +188,43 @@ impl Election {
             }
         }
         self.leadership.set(Hold::No);
+    }
+
+    /// As [`keep`](Self::keep), on a thread with a runtime and connections of its own, and until the future is dropped: what keeps the
+    /// workers busy on a machine that is short of processors must not cost the Lease. An operator that hangs for good keeps it
+    /// too; the probe of its life, which the other runtime serves, is what ends that one.
+    ///
+    /// # Errors
+    /// [`Error`] when the thread, its runtime or its client cannot be made.
+    pub async fn keep_apart<C>(mut self, client: C) -> Result<(), Error>
+    where
+        C: FnOnce() -> Result<Client, Error> + Send + 'static,
+    {
+        let namespace = self.namespace.clone();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let _end_of_the_thread = stop.drop_guard();
+        let (sender, ended) = oneshot::channel();
+        let keep = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(Error::LeaseThread)?;
+            runtime.block_on(async move {
+                self.api = Api::namespaced(client()?, &namespace);
+                stopped.run_until_cancelled_owned(self.keep()).await;
+                Ok(())
+            })
+        };
+        std::thread::Builder::new()
+            .name("lease".to_owned())
+            .spawn(move || {
+                // Nobody listens any more when the operator ends.
+                let _ = sender.send(keep());
+            })
+            .map_err(Error::LeaseThread)?;
+        // A panic has been printed, and ends the hold like everything else does.
+        ended.await.unwrap_or(Ok(()))
     }
 
     async fn try_to_take(&mut self) -> Result<Try, kube::Error> {

@@ -34,8 +34,8 @@ async fn main() -> anyhow::Result<()> {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     });
-    let client = kube::Client::try_default().await?;
-    let mut options = Options::new(config, client);
+    let connection = kube::Config::infer().await?;
+    let mut options = Options::new(config, connection);
     options.ready = Some(sender);
     options.tracer = tracer.clone();
     let result = run(options, shutdown).await;

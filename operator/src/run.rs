@@ -48,8 +48,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The configuration.
     pub config: Config,
-    /// The Kubernetes API.
-    pub client: Client,
+    /// How the Kubernetes API is reached.
+    pub connection: kube::Config,
     /// Where tests let the operator die.
     pub checkpoints: Arc<dyn Checkpoints>,
     /// Times of the log readers.
@@ -70,10 +70,10 @@ pub struct Ready {
 impl Options {
     /// Options as in production.
     #[must_use]
-    pub fn new(config: Config, client: Client) -> Self {
+    pub fn new(config: Config, connection: kube::Config) -> Self {
         Self {
             config,
-            client,
+            connection,
             checkpoints: checkpoint::go_on(),
             timing: FollowTiming::default(),
             tracer: Tracer::off(),
@@ -89,13 +89,14 @@ impl Options {
 pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Error> {
     let Options {
         config,
-        client,
+        connection,
         checkpoints,
         timing,
         tracer,
         ready,
     } = options;
     let config = Arc::new(config);
+    let client = Client::try_from(connection.clone())?;
     let supervisor = Supervisor::new(shutdown.clone());
     let signer = TokenSigner::from_pem(&config.task_token_key)?;
     let nonces = config.nonces()?;
@@ -200,9 +201,12 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         }
         let stop = shutdown.clone();
         supervisor.spawn_vital("the hold on the lease", async move {
+            let client = || Ok(Client::try_from(connection)?);
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = election.keep() => {}
+                kept = election.keep_apart(client) => if let Err(error) = kept {
+                    tracing::error!(%error, "the lease cannot be kept");
+                }
             }
         });
     }
@@ -238,6 +242,8 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         "the watch of tasks",
         informers::watch_tasks(Arc::clone(&context), task_writer, wake.clone()),
     );
+    // Nobody else waits for these stores at the same time: kube wakes only the one that asked last (`DelayedInit` of kube-runtime 5.0).
+    // The controller asks too, but it is started when they are filled.
     // Decisions need all three caches: a task must not look as if it had no Pod because the list of Pods came later.
     let filled = async {
         let _ = context.repositories.wait_until_ready().await;

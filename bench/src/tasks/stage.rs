@@ -204,7 +204,7 @@ pub(crate) async fn serve_operator() -> Result<()> {
             .unwrap_or_else(|stop| stop.exit());
     codex_telemetry::start_log();
     let (sender, ready) = tokio::sync::oneshot::channel();
-    let mut options = codex_operator::Options::new(loaded.warn(), Client::try_default().await?);
+    let mut options = codex_operator::Options::new(loaded.warn(), kube::Config::infer().await?);
     options.ready = Some(sender);
     let announcement = tokio::spawn(async move {
         if ready.await.is_ok() {

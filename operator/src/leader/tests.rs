@@ -253,3 +253,31 @@ async fn a_lease_that_is_given_back_is_free_at_once_and_somebody_elses_stays() {
     release(server.client("a"), "tasks", &first.options).await;
     assert!(second.try_once().await);
 }
+
+/// As when every worker of the operator is busy: nothing else runs on this runtime while the test waits.
+#[tokio::test]
+async fn the_lease_is_renewed_while_the_runtime_of_the_operator_has_no_time() {
+    let server = Server::default();
+    let mut first = server.candidate("a");
+    first.options.duration = Duration::from_secs(3);
+    assert!(first.try_once().await);
+    let leadership = first.leadership.clone();
+    let api = server.clone();
+    let keeping = tokio::spawn(first.keep_apart(move || Ok(api.client("a"))));
+    tokio::task::yield_now().await;
+    let before = server.lock().requests;
+    let late = std::time::Instant::now() + Duration::from_secs(60);
+    while server.lock().requests < before + 4 {
+        assert!(std::time::Instant::now() < late, "it was not renewed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+
+    // Whoever drops it has ended the thread too, and the Lease runs out.
+    keeping.abort();
+    assert!(keeping.await.is_err());
+    let late = std::time::Instant::now() + Duration::from_secs(60);
+    while leadership.holds() {
+        assert!(std::time::Instant::now() < late, "it is still renewed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -169,7 +169,7 @@ impl Operator {
                     let _ = ready_sender.send(ready);
                 }
             });
-            let mut options = Options::new(config, kube::Client::try_from(client_config).unwrap());
+            let mut options = Options::new(config, client_config);
             options.timing = timing;
             options.checkpoints = checkpoints;
             options.ready = Some(sender);

@@ -115,6 +115,8 @@ pub struct Metrics {
     pub archive_errors: Counter,
     /// Frames that archives have from the record of the runner, because the container's log did not have them any more.
     pub repaired_frames: Counter,
+    /// Logs whose repair waits for its turn.
+    pub waiting_repairs: Gauge,
     /// Kubernetes events that were dropped because too many waited.
     pub dropped_events: Counter,
 }
@@ -141,6 +143,12 @@ impl Default for Metrics {
             "Frames that archives have from the record of the runner",
         );
         let dropped_events = counter("dropped_events", "Kubernetes events that were dropped");
+        let waiting_repairs = register(
+            &mut registry,
+            "waiting_repairs",
+            "Logs whose repair waits for its turn",
+            Gauge::default(),
+        );
         let mut histogram =
             |name, help| register(&mut registry, name, help, Histogram::new(SECONDS));
         let queue_wait = histogram(
@@ -190,6 +198,7 @@ impl Default for Metrics {
             spool_errors,
             archive_errors,
             repaired_frames,
+            waiting_repairs,
             dropped_events,
         }
     }

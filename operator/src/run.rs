@@ -25,7 +25,7 @@ use crate::checkpoint::{self, Checkpoints};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events::EventSink;
-use crate::follow::{FollowTiming, LogStores, Logs};
+use crate::follow::{FollowTiming, LogStores, Logs, Repairs};
 use crate::http::{self, Probes};
 use crate::keys::TokenSigner;
 use crate::leader::{Election, Leadership};
@@ -137,6 +137,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Er
         live,
         archive: config.archive.open().await,
         spool: spool.clone(),
+        repairs: Repairs::new(metrics.waiting_repairs.clone()),
         metrics: Arc::clone(&metrics),
         wake: wake.clone(),
         timing,

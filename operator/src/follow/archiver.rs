@@ -163,6 +163,10 @@ impl Archiver {
     /// Takes what is missing from the record that the runner uploaded, where there is one.
     async fn repair(&self, writer: &mut ArchiveWriter) -> Result<(), LogError> {
         let task = &self.job.task;
+        if !writer.needs_repair().await? {
+            return Ok(());
+        }
+        let _turn = self.job.stores.repairs.turn().await;
         match writer.repair().await? {
             Repair::Whole | Repair::NoRecord => {}
             Repair::Filled(frames) => {

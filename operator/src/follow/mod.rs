@@ -11,11 +11,13 @@ mod archiver;
 mod follower;
 mod lines;
 mod picks;
+mod repairs;
 mod timing;
 
 pub use archiver::{ArchiveReport, Archived};
 pub use follower::PodSight;
 pub use picks::Picks;
+pub use repairs::{MOST_REPAIRS, Repairs};
 pub use timing::FollowTiming;
 
 use std::collections::HashMap;
@@ -83,6 +85,8 @@ pub struct LogStores {
     pub spool: Spool,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Whose log is repaired.
+    pub repairs: Repairs,
     /// Asks for another pass over a task.
     pub wake: Wake,
     /// Times, shorter in tests.

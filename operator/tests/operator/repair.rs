@@ -1,6 +1,12 @@
 //! Frames that the container's log lost, from the record that the runner uploads.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
 use codex_crds::{Phase, conditions};
+use codex_operator::follow::MOST_REPAIRS;
 use codex_tasklog::{Artifact, LiveLog as _, SpoolLimits, SpoolWriter};
 use serde_json::json;
 
@@ -9,7 +15,7 @@ use crate::support::operator::Operator;
 use crate::support::{World, condition, eventually, lines, whole};
 
 /// Uploads what the runner has kept, as it does before its end frame.
-fn upload(world: &World, id: &str, runner: &mut Writer) {
+fn upload(world: &World, id: &str, runner: &mut Writer) -> PathBuf {
     let mut record = SpoolWriter::new(Vec::new(), SpoolLimits::default()).unwrap();
     record.write(&runner.take_record()).unwrap();
     let (object, _) = record.finish().unwrap();
@@ -18,7 +24,8 @@ fn upload(world: &World, id: &str, runner: &mut Writer) {
         .archive()
         .join(Artifact::Frames.key(id).unwrap());
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, object).unwrap();
+    std::fs::write(&path, object).unwrap();
+    path
 }
 
 async fn finished_whole(world: &World, operator: &Operator, id: &str, repaired: u64) {
@@ -101,4 +108,99 @@ async fn a_record_that_does_not_fit_leaves_the_gap() {
     let archived = condition(&status, conditions::ARCHIVED).unwrap();
     assert_eq!(archived.reason, "LogIncomplete");
     assert_eq!(lines(&world.archived(&id).await), ["1", "3"]);
+}
+
+/// A record that whoever reads it waits for.
+struct Pipe {
+    path: PathBuf,
+    record: Vec<u8>,
+}
+
+impl Pipe {
+    fn instead_of(path: PathBuf) -> Self {
+        let record = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let pipe = Self { path, record };
+        pipe.make();
+        pipe
+    }
+
+    fn make(&self) {
+        let made = std::process::Command::new("mkfifo")
+            .arg(&self.path)
+            .status();
+        assert!(made.unwrap().success());
+    }
+
+    /// The end for writing, if somebody reads. Until it is closed the reader waits.
+    fn writer(&self) -> Option<std::fs::File> {
+        std::fs::File::options()
+            .write(true)
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+            .open(&self.path)
+            .ok()
+    }
+
+    /// Lets the reader have the record. Whoever reads it next gets a pipe of its own.
+    fn feed(&self, mut writer: std::fs::File) {
+        std::fs::remove_file(&self.path).unwrap();
+        self.make();
+        writer.write_all(&self.record).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_logs_are_repaired_at_once_and_all_of_them_in_the_end() {
+    let mut world = World::new().await;
+    let all = MOST_REPAIRS + 2;
+    world
+        .setup
+        .flags
+        .push(format!("--max-running-per-user={all}"));
+    let operator = world.start();
+    let mut pipes = BTreeMap::new();
+    for _ in 0..all {
+        let id = world.submit(json!({"prompt": "Hello"})).await;
+        let mut runner = world.run_pod(&id).await;
+        runner.line("1");
+        runner.lose("2");
+        runner.line("3");
+        let path = upload(&world, &id, &mut runner);
+        pipes.insert(id, Pipe::instead_of(path));
+        runner.exit(0);
+    }
+    let mut reading = BTreeMap::new();
+    let is_full = eventually(async || {
+        for (id, pipe) in &pipes {
+            if !reading.contains_key(id)
+                && let Some(writer) = pipe.writer()
+            {
+                reading.insert(id.clone(), writer);
+            }
+        }
+        let metrics = operator.metrics().await;
+        let others_wait = metrics.contains("\ncodex_operator_waiting_repairs 2\n");
+        (others_wait && reading.len() >= MOST_REPAIRS).then_some(())
+    });
+    assert!(is_full.await.is_some(), "{}", operator.metrics().await);
+    assert_eq!(reading.len(), MOST_REPAIRS);
+
+    for (id, writer) in reading {
+        pipes[&id].feed(writer);
+    }
+    let expected = format!("\ncodex_operator_repaired_frames_total {}\n", pipes.len());
+    let is_done = eventually(async || {
+        // Each is read more than once.
+        for pipe in pipes.values() {
+            if let Some(writer) = pipe.writer() {
+                pipe.feed(writer);
+            }
+        }
+        operator.metrics().await.contains(&expected).then_some(())
+    });
+    assert!(is_done.await.is_some(), "{}", operator.metrics().await);
+    for id in pipes.keys() {
+        world.until_phase(id, Phase::Completed).await;
+        assert_eq!(lines(&world.archived(id).await), ["1", "2", "3"]);
+    }
 }

@@ -31,14 +31,23 @@ pub enum Repair {
 }
 
 impl ArchiveWriter {
+    /// Whether frames are missing that the record of the runner may have, or the end frame. To be called when no more frames come.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the store cannot be reached.
+    pub async fn needs_repair(&mut self) -> Result<bool, LogError> {
+        self.finish_chunks().await?;
+        Ok(self.uploaded.lost > 0 || !self.has_ended())
+    }
+
     /// Looks for frames that are missing, before the last one that was taken and, where no end frame came, after it, in the record of
-    /// the runner. To be called when no more frames come, and before the end frame is made up where none came.
+    /// the runner. To be called when no more frames come, and before the end frame is made up where none came. The record, compressed, is
+    /// in memory meanwhile.
     ///
     /// # Errors
     /// [`LogError::Unavailable`] when the store cannot be reached. What was done until then is found again.
     pub async fn repair(&mut self) -> Result<Repair, LogError> {
-        self.finish_chunks().await?;
-        if self.uploaded.lost == 0 && self.has_ended() {
+        if !self.needs_repair().await? {
             return Ok(Repair::Whole);
         }
         let last = match self.check_record().await {

@@ -124,6 +124,7 @@ pub struct Operator {
     shutdown: CancellationToken,
     done: std::sync::mpsc::Receiver<Result<(), codex_operator::Error>>,
     ready: std::sync::mpsc::Receiver<Ready>,
+    listen: std::sync::OnceLock<std::net::SocketAddr>,
 }
 
 impl Operator {
@@ -180,6 +181,7 @@ impl Operator {
             shutdown,
             done,
             ready,
+            listen: std::sync::OnceLock::new(),
         }
     }
 
@@ -226,10 +228,10 @@ impl Operator {
 
     /// The address of the probes; waits until the operator is ready.
     pub fn listen(&self) -> std::net::SocketAddr {
-        self.ready
-            .recv_timeout(PATIENCE)
-            .expect("the operator gets ready")
-            .listen
+        *self.listen.get_or_init(|| {
+            let ready = self.ready.recv_timeout(PATIENCE);
+            ready.expect("the operator gets ready").listen
+        })
     }
 }
 

@@ -154,6 +154,9 @@ gateway:
   admin: {email: admin@example.com}
   oidc: {issuer: "https://login.example.com", clientId: codex, adminGroups: [admins], allowedGroups: [staff], returnTo: ["codex://callback"]}
   corsOrigins: ["https://app.example.com"]
+  appLinks:
+    ios: [ABCDE12345.com.example.app]
+    android: ["com.example.app=AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB"]
   trustedProxies: ["10.244.0.0/16", "2001:db8::1"]
   extraEnv: [{name: CODEX_MAX_BODY, value: "1048576"}]
   extraVolumes: [{name: extra, emptyDir: {}}]

@@ -11,6 +11,7 @@ use http::HeaderValue;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::app_links::AppLinks;
 use crate::auth::crowd::Crowd;
 use crate::auth::oidc::{OidcSettings, Provider};
 use crate::auth::password::Passwords;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub trust_traceparent: bool,
     /// A folder with the web client; without it the built-in page is served.
     pub web_dir: Option<PathBuf>,
+    /// The apps that open links to this gateway.
+    pub app_links: AppLinks,
     /// How many streams one user may have open.
     pub streams_per_user: usize,
     /// How many streams may be open in all.
@@ -98,6 +101,7 @@ impl Default for Settings {
             trusted_proxies: TrustedProxies::None,
             trust_traceparent: false,
             web_dir: None,
+            app_links: AppLinks::default(),
             streams_per_user: 50,
             streams_total: 10_000,
             rates: RateSettings::default(),

@@ -26,6 +26,7 @@ use self::values::{
     audit_days, database_url, email, key_file, key_folder, network, origin, password, signing_keys,
 };
 use crate::app::{Parts, Settings};
+use crate::app_links::{AndroidApp, AppLinks, IosApp};
 use crate::auth::keys::KeySource;
 use crate::auth::token::TokenKeys;
 use crate::database;
@@ -114,6 +115,15 @@ pub struct Config {
     /// A folder with the web client; without it a built-in page is served.
     #[arg(long, env = "CODEX_WEB_DIR", value_parser = folder)]
     pub web_dir: Option<PathBuf>,
+    /// The apps for iOS that links to this gateway open, separated by commas, as `TEAMID1234.com.example.app`: the id of the team and the
+    /// bundle identifier. They are told at `/.well-known/apple-app-site-association`.
+    #[arg(long, env = "CODEX_IOS_APPS", value_delimiter = ',')]
+    pub ios_apps: Vec<IosApp>,
+    /// The apps for Android that links to this gateway open, separated by commas, as `com.example.app=FINGERPRINT`: the package and the
+    /// SHA-256 fingerprint of the certificate that signs it, `AB:CD:...`. One that several certificates sign stands there several times. They
+    /// are told at `/.well-known/assetlinks.json`.
+    #[arg(long, env = "CODEX_ANDROID_APPS", value_delimiter = ',')]
+    pub android_apps: Vec<AndroidApp>,
     /// How many streams one user may have open on this gateway; more are refused with 429.
     #[arg(long, env = "CODEX_STREAMS_PER_USER", default_value_t = 50)]
     pub streams_per_user: usize,
@@ -174,6 +184,10 @@ impl Config {
             trusted_proxies: self.trusted_proxies(),
             trust_traceparent: self.trust_traceparent,
             web_dir: self.web_dir.clone(),
+            app_links: AppLinks {
+                ios: self.ios_apps.clone(),
+                android: self.android_apps.clone(),
+            },
             streams_per_user: self.streams_per_user,
             streams_total: self.streams_total,
             stream_cache: self.stream_cache,

@@ -7,6 +7,7 @@
 //! Any number of gateways may run side by side on the same database.
 
 pub mod app;
+pub mod app_links;
 pub mod auth;
 pub mod cluster;
 pub mod config;

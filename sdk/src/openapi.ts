@@ -1,6 +1,46 @@
 // Generated from gateway/openapi.json by `npm run generate -w sdk`; do not edit.
 
 export interface paths {
+    "/.well-known/apple-app-site-association": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the iOS apps that open links to this gateway
+         * @description Asked by iOS when an app is installed, for universal links to the pages of tasks.
+         */
+        get: operations["get_apple_association"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/assetlinks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the Android apps that open links to this gateway
+         * @description Asked by Android when an app is installed, for app links to the pages of tasks.
+         */
+        get: operations["list_asset_links"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/.well-known/jwks.json": {
         parameters: {
             query?: never;
@@ -645,6 +685,22 @@ export interface components {
             /** @description The secret. It is told this once. */
             secret: string;
         };
+        /** @description What iOS asks for. */
+        AppleAppSiteAssociation: {
+            applinks: components["schemas"]["Applinks"];
+        };
+        Applinks: {
+            details: components["schemas"]["ApplinksDetails"][];
+        };
+        ApplinksComponent: {
+            "/": string;
+        };
+        ApplinksDetails: {
+            /** @description The apps, as `TEAMID.bundle`. */
+            appIDs: string[];
+            /** @description Which paths they open. */
+            components: components["schemas"]["ApplinksComponent"][];
+        };
         /** @description One file. */
         ArtifactEntry: {
             /**
@@ -661,6 +717,17 @@ export interface components {
         /** @description Everything that a task left. */
         ArtifactList: {
             artifacts: components["schemas"]["ArtifactEntry"][];
+        };
+        /** @description What Android asks for: one statement for each package. */
+        AssetLink: {
+            relation: string[];
+            target: components["schemas"]["AssetLinkTarget"];
+        };
+        AssetLinkTarget: {
+            namespace: string;
+            package_name: string;
+            /** @description SHA-256, of the certificates that sign the app. */
+            sha256_cert_fingerprints: string[];
         };
         /** @description An entry. */
         AuditEntry: {
@@ -1302,6 +1369,66 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_apple_association: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppleAppSiteAssociation"];
+                };
+            };
+            /** @description No such app is configured. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_asset_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetLink"][];
+                };
+            };
+            /** @description No such app is configured. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_jwks: {
         parameters: {
             query?: never;

@@ -15,8 +15,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::envelope::ApiError;
 use super::handlers::{
-    artifacts, audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream,
-    task_ws, tasks, tokens, users,
+    app_links, artifacts, audit, auth, health, me, oidc, openapi, repositories, task_record,
+    task_stream, task_ws, tasks, tokens, users,
 };
 use super::{framing, limit, pages, request};
 use crate::app::App;
@@ -66,6 +66,14 @@ fn api() -> Router<Arc<App>> {
         .route("/auth/oidc/callback", get(oidc::finish_login))
         .route("/auth/oidc/exchange", post(oidc::exchange_code))
         .route("/.well-known/jwks.json", get(auth::get_jwks))
+        .route(
+            "/.well-known/apple-app-site-association",
+            get(app_links::get_apple_association),
+        )
+        .route(
+            "/.well-known/assetlinks.json",
+            get(app_links::list_asset_links),
+        )
         .route(
             "/api/tasks",
             get(tasks::list_tasks).post(tasks::create_task),

@@ -49,6 +49,9 @@ const TABLE: &[Row] = &[
     open("GET", "/readyz", 200),
     open("GET", "/metrics", 200),
     open("GET", "/.well-known/jwks.json", 200),
+    // No app is configured.
+    open("GET", "/.well-known/apple-app-site-association", 404),
+    open("GET", "/.well-known/assetlinks.json", 404),
     open("GET", "/api/openapi.json", 200),
     open("GET", "/api/docs", 200),
     open("GET", "/api/docs/style.css", 200),

@@ -172,6 +172,8 @@ async fn all_mistakes_of_the_configuration_are_told_at_once() {
         ("CODEX_REDIS_PASSWORD_FILE", file("redis", "\n")),
         ("CODEX_ADMIN_PASSWORD_FILE", file("admin", &secret[..6])),
         ("CODEX_WEB_DIR", "/no/such/folder".into()),
+        ("CODEX_IOS_APPS", "io.codexrunner.mobile".into()),
+        ("CODEX_ANDROID_APPS", "io.codexrunner.mobile=AB:CD".into()),
     ];
     let output = program().envs(settings).output().await.unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
@@ -190,6 +192,8 @@ async fn all_mistakes_of_the_configuration_are_told_at_once() {
         "admin holds cannot be used: a password has 8 to 1024 bytes",
         "CODEX_ADMIN_PASSWORD_FILE needs CODEX_ADMIN_EMAIL",
         "CODEX_WEB_DIR is \"/no/such/folder\", which cannot be used: No such file",
+        "CODEX_IOS_APPS is \"io.codexrunner.mobile\", which cannot be used: write the id of the team",
+        "CODEX_ANDROID_APPS is \"io.codexrunner.mobile=AB:CD\", which cannot be used: the fingerprint after `=`",
     ] {
         assert!(told.contains(mistake), "{mistake}: {told}");
     }

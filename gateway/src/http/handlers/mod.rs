@@ -1,5 +1,6 @@
 //! The handlers, one module for each part of the API.
 
+pub mod app_links;
 pub mod artifacts;
 pub mod audit;
 pub mod auth;

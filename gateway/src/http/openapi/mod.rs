@@ -12,8 +12,8 @@ use utoipa::openapi::OpenApi as Document;
 use self::common::Common;
 use super::envelope::Envelope;
 use super::handlers::{
-    artifacts, audit, auth, health, me, oidc, openapi, repositories, task_record, task_stream,
-    task_ws, tasks, tokens, users,
+    app_links, artifacts, audit, auth, health, me, oidc, openapi, repositories, task_record,
+    task_stream, task_ws, tasks, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +39,8 @@ use super::handlers::{
         auth::logout,
         auth::list_methods,
         auth::get_jwks,
+        app_links::get_apple_association,
+        app_links::list_asset_links,
         oidc::begin_login,
         oidc::finish_login,
         oidc::exchange_code,

@@ -1,6 +1,6 @@
 import { APIError, AbortError, CodexError, ConnectionError, ProtocolError, TimeoutError, apiError } from "./errors.js";
 import type { TokenSource } from "./session.js";
-import { aborted, backoff, check, follow, sleep } from "./wait.js";
+import { abortReason, aborted, backoff, check, follow, sleep } from "./wait.js";
 
 export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 
@@ -192,7 +192,10 @@ export class Http {
   /** What went wrong, in the words of this package: `fetch` says little, and each platform says it differently. */
   #named(error: unknown, signal: AbortSignal | null | undefined, outer: AbortSignal | null | undefined): CodexError {
     if (outer?.aborted) return aborted(outer);
-    if (signal?.aborted) return signal.reason instanceof CodexError ? signal.reason : aborted(signal);
+    if (signal?.aborted) {
+      const reason = abortReason(signal);
+      return reason instanceof CodexError ? reason : aborted(signal);
+    }
     if (error instanceof CodexError) return error;
     const reason = reasonOf(error);
     return new ConnectionError(`the gateway at ${this.options.baseURL} cannot be reached${reason && `: ${reason}`}`, { cause: error });

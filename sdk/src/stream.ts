@@ -2,7 +2,7 @@ import { APIError, CodexError, ConnectionError, ProtocolError } from "./errors.j
 import type { TaskEvent } from "./events.js";
 import type { Http } from "./http.js";
 import { type RawEvent, SseParser } from "./sse.js";
-import { aborted, backoff, follow, sleep } from "./wait.js";
+import { abortReason, aborted, backoff, follow, sleep } from "./wait.js";
 import { NotOpened, type WebSocketConstructor, messages } from "./websocket.js";
 
 /** How the connection of a stream stands. Nothing is lost while it is away: the next one goes on where the last one broke. */
@@ -197,7 +197,7 @@ class Link {
         watch.touch();
       }
     } catch (error) {
-      const reason: unknown = connection.signal.aborted ? connection.signal.reason : error;
+      const reason: unknown = connection.signal.aborted ? abortReason(connection.signal) : error;
       if (!isLive) this.#switch(reason);
       throw reason instanceof NotOpened ? await this.#why(reason) : reason;
     } finally {

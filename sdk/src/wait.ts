@@ -22,7 +22,15 @@ export function sleep(milliseconds: number, signal?: AbortSignal | null): Promis
 }
 
 export function aborted(signal: AbortSignal | null | undefined): AbortError {
-  return new AbortError("stopped by the caller", { cause: signal?.reason });
+  return new AbortError("stopped by the caller", { cause: abortReason(signal) });
+}
+
+/** Why the signals of `follow` were aborted. React Native's `AbortController` drops what it is given, and its signals have no `reason`. */
+const reasons = new WeakMap<AbortSignal, unknown>();
+
+/** Why a signal was aborted, also where the platform forgets it. */
+export function abortReason(signal: AbortSignal | null | undefined): unknown {
+  return signal && (reasons.get(signal) ?? signal.reason);
 }
 
 /** Throws when the caller has lost interest. */
@@ -36,8 +44,13 @@ export function check(signal: AbortSignal | null | undefined): void {
  */
 export function follow(signal: AbortSignal | null | undefined): AbortController & { release(): void } {
   const controller = new AbortController();
-  const stop = () => controller.abort(signal?.reason);
+  const end = controller.abort.bind(controller);
+  const abort = (reason?: unknown) => {
+    if (!controller.signal.aborted && reason !== undefined) reasons.set(controller.signal, reason);
+    end(reason);
+  };
+  const stop = () => abort(abortReason(signal));
   if (signal?.aborted) stop();
   signal?.addEventListener("abort", stop, { once: true });
-  return Object.assign(controller, { release: () => signal?.removeEventListener("abort", stop) });
+  return Object.assign(controller, { abort, release: () => signal?.removeEventListener("abort", stop) });
 }

@@ -1,5 +1,6 @@
 import { ConnectionError } from "./errors.js";
 import type { RawEvent } from "./sse.js";
+import { abortReason } from "./wait.js";
 
 /** What is needed of a WebSocket. Browsers, React Native, Node from 22 on, and the package `ws` have it. */
 export interface WebSocketLike {
@@ -29,7 +30,10 @@ export async function* messages(socket: WebSocketLike, signal: AbortSignal, aliv
     ended ??= how;
     wake();
   };
-  const stop = () => end(signal.reason instanceof Error ? signal.reason : new ConnectionError("stopped"));
+  const stop = () => {
+    const reason = abortReason(signal);
+    end(reason instanceof Error ? reason : new ConnectionError("stopped"));
+  };
   socket.onopen = () => {
     isOpen = true;
     alive();

@@ -1,5 +1,3 @@
-import "@/notices/background";
-
 import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query";
 import { type ErrorBoundaryProps, Slot, Stack, usePathname, useRouter } from "expo-router";
 import { StatusBar } from "expo-status-bar";

@@ -54,6 +54,7 @@ export async function lookForEnds(isInFront: boolean, signal?: AbortSignal): Pro
   for (const { url, isSignedIn } of listServers()) {
     if (!isSignedIn) continue;
     for (const id of turn(url)) {
+      if (signal?.aborted) break;
       lookedAt.set(url, id);
       try {
         await announce(url, await clientFor(url).tasks.get(id, { maxRetries: 0, timeout: PATIENCE, ...(signal && { signal }) }), isInFront);

@@ -6,5 +6,6 @@ module.exports = {
   testMatch: ["<rootDir>/test/**/*.test.{ts,tsx}"],
   // Packages of this repository are ESM, like many of React Native's.
   transformIgnorePatterns: ["node_modules/(?!(?:(?:jest-)?react-native|@react-native(?:-community)?|expo(?:nent)?|@expo(?:nent)?/.*|@expo-google-fonts/.*|react-navigation|@react-navigation/.*|@shopify/.*|standard-navigation|@codex-remote/.*|idb-keyval)/?)"],
-  testTimeout: 30_000,
+  // A first run compiles what a test loads while the test runs.
+  testTimeout: 120_000,
 };

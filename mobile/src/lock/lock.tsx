@@ -5,6 +5,7 @@ import { biometrics } from "@/platform/biometrics";
 import { readSettings, useSettings } from "@/settings/settings";
 import { t } from "@/strings";
 import { Button } from "@/ui/button";
+import { Covered } from "@/ui/covered";
 import { Text } from "@/ui/text";
 import { space, useColors } from "@/ui/theme";
 
@@ -17,6 +18,9 @@ export function Lock({ children }: { children: ReactNode }) {
   const { lock } = useSettings();
   const isWanted = lock && biometrics !== null;
   const [isLocked, setLocked] = useState(isWanted);
+  // The system may start the app behind everything else, where nobody can be asked.
+  const [isInFront, setInFront] = useState(AppState.currentState !== "background");
+  const [isActive, setActive] = useState(true);
   const isAsking = useRef(false);
 
   const unlock = useCallback(async () => {
@@ -32,8 +36,14 @@ export function Lock({ children }: { children: ReactNode }) {
   useEffect(() => {
     let leftAt: number | null = null;
     const subscription = AppState.addEventListener("change", (state) => {
-      if (state === "background") leftAt ??= Date.now();
+      setActive(state === "active");
+      // The screen that asks for the code is an app of its own on some devices. Whoever turns back from it is not asked again and again.
+      if (state === "background" && !isAsking.current) {
+        leftAt ??= Date.now();
+        setInFront(false);
+      }
       if (state !== "active") return;
+      setInFront(true);
       // The clock may have been set back meanwhile; then nobody knows.
       const away = leftAt === null ? 0 : Date.now() - leftAt;
       leftAt = null;
@@ -43,20 +53,26 @@ export function Lock({ children }: { children: ReactNode }) {
   }, []);
 
   const isHidden = isWanted && isLocked;
+  // What stands on the screen when the app is left is the picture of it among the recent apps.
+  const isCovered = isWanted && (isLocked || !isActive);
   useEffect(() => {
-    if (isHidden) void unlock();
-  }, [isHidden, unlock]);
+    if (isHidden && isInFront) void unlock();
+  }, [isHidden, isInFront, unlock]);
 
   return (
     <View style={styles.fill}>
       {/* The screens stay as they are, out of sight and out of reach. */}
       <View style={[styles.fill, isHidden && styles.gone]} aria-hidden={isHidden} importantForAccessibility={isHidden ? "no-hide-descendants" : "auto"}>
-        {children}
+        <Covered value={isCovered}>{children}</Covered>
       </View>
-      {isHidden && (
-        <View style={[StyleSheet.absoluteFill, styles.locked, { backgroundColor: colors.ground }]}>
-          <Text kind="heading">{t.lock.title}</Text>
-          <Button title={t.lock.unlock} kind="primary" onPress={() => void unlock()} />
+      {isCovered && (
+        <View testID="cover" style={[StyleSheet.absoluteFill, styles.locked, { backgroundColor: colors.ground }]}>
+          {isHidden && (
+            <>
+              <Text kind="heading">{t.lock.title}</Text>
+              <Button title={t.lock.unlock} kind="primary" onPress={() => void unlock()} />
+            </>
+          )}
         </View>
       )}
     </View>

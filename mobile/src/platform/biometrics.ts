@@ -10,5 +10,6 @@ export interface Biometrics {
 
 export const biometrics: Biometrics | null = {
   isThere: async () => (await LocalAuthentication.getEnrolledLevelAsync()) !== LocalAuthentication.SecurityLevel.NONE,
-  ask: async (reason) => (await LocalAuthentication.authenticateAsync({ promptMessage: reason })).success,
+  // Android rejects where there is no screen to ask on.
+  ask: (reason) => LocalAuthentication.authenticateAsync({ promptMessage: reason }).then(({ success }) => success, () => false),
 };

@@ -5,6 +5,7 @@ import { useSafeAreaInsets } from "react-native-safe-area-context";
 
 import { t } from "@/strings";
 import { Button } from "./button";
+import { useIsCovered } from "./covered";
 import { Problem } from "./notice";
 import { Text } from "./text";
 import { space, useColors } from "./theme";
@@ -13,9 +14,10 @@ import { space, useColors } from "./theme";
 export function Dialog({ isOpen, onClose, title, children }: { isOpen: boolean; onClose: () => void; title: string; children: ReactNode }) {
   const colors = useColors();
   const insets = useSafeAreaInsets();
+  const isCovered = useIsCovered();
   return (
-    <Modal visible={isOpen} transparent animationType="none" onRequestClose={onClose} supportedOrientations={["portrait", "landscape"]} {...outer(title)}>
-      <View style={[styles.ground, { backgroundColor: colors.shade, paddingBottom: insets.bottom + space.l, paddingTop: insets.top + space.l }]}>
+    <Modal visible={isOpen && !isCovered} transparent animationType="none" onRequestClose={onClose} supportedOrientations={["portrait", "portrait-upside-down", "landscape"]} {...outer(title)}>
+      <View style={[styles.ground, { backgroundColor: colors.shade, paddingBottom: insets.bottom + space.l, paddingTop: insets.top + space.l, paddingLeft: insets.left + space.l, paddingRight: insets.right + space.l }]}>
         {/* For fingers; screen readers and keyboards have the buttons. No `Pressable`, which would take the focus that belongs to the title. */}
         <View style={StyleSheet.absoluteFill} onStartShouldSetResponder={yes} onResponderRelease={onClose} aria-hidden />
         <View {...inner(title)} style={[styles.box, { backgroundColor: colors.ground, borderColor: colors.line }]}>
@@ -69,7 +71,7 @@ export function ConfirmDialog({ isOpen, onClose, title, text, action, keep = t.c
 }
 
 const styles = StyleSheet.create({
-  ground: { flex: 1, justifyContent: "center", paddingHorizontal: space.l },
+  ground: { flex: 1, justifyContent: "center" },
   box: { maxHeight: "100%", width: "100%", maxWidth: 480, alignSelf: "center", borderRadius: 16, borderWidth: 1, overflow: "hidden" },
   unframed: { outlineStyle: "none" as "solid" },
   content: { padding: space.l, gap: space.m },

@@ -14,6 +14,7 @@ import { useServerUrl } from "@/servers/context";
 import { Gate } from "@/servers/gate";
 import { t } from "@/strings";
 import { Button } from "@/ui/button";
+import { Beside } from "@/ui/edges";
 import { Problem } from "@/ui/notice";
 import { Screen } from "@/ui/screen";
 import { AppTheme, useColors, useIsWide, useTheme } from "@/ui/theme";
@@ -59,9 +60,15 @@ function Screens() {
   if (!isRestored) return <View style={[styles.fill, { backgroundColor: colors.ground }]} />;
   return (
     <View style={[styles.row, { backgroundColor: colors.ground }]}>
-      {isWide && <SidePane selected={open} onOpen={(id) => (open ? router.replace(`/task/${id}`) : router.push(`/task/${id}`))} />}
+      {isWide && (
+        <Beside inner="right">
+          <SidePane selected={open} onOpen={(id) => (open ? router.replace(`/task/${id}`) : router.push(`/task/${id}`))} />
+        </Beside>
+      )}
       <View style={styles.fill}>
-        <Stack screenOptions={{ headerShown: false, contentStyle: { backgroundColor: colors.ground } }} />
+        <Beside inner={isWide ? "left" : null}>
+          <Stack screenOptions={{ headerShown: false, contentStyle: { backgroundColor: colors.ground } }} />
+        </Beside>
       </View>
     </View>
   );

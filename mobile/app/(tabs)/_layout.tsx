@@ -14,7 +14,7 @@ export default function TabsLayout() {
   return (
     <Tabs style={styles.fill}>
       <TabSlot style={styles.fill} />
-      <TabList role="tablist" aria-label={t.nav.main} style={[styles.bar, { backgroundColor: colors.raised, borderColor: colors.line, paddingBottom: insets.bottom }, isWide && styles.none]}>
+      <TabList role="tablist" aria-label={t.nav.main} style={[styles.bar, { backgroundColor: colors.raised, borderColor: colors.line, paddingBottom: insets.bottom, paddingLeft: insets.left + space.s, paddingRight: insets.right + space.s }, isWide && styles.none]}>
         <TabTrigger name="index" href="/" asChild>
           <TabButton title={t.nav.tasks} />
         </TabTrigger>
@@ -31,6 +31,6 @@ export default function TabsLayout() {
 
 const styles = StyleSheet.create({
   fill: { flex: 1 },
-  bar: { flexDirection: "row", justifyContent: "space-around", borderTopWidth: StyleSheet.hairlineWidth, paddingHorizontal: space.s },
+  bar: { flexDirection: "row", justifyContent: "space-around", borderTopWidth: StyleSheet.hairlineWidth },
   none: { display: "none" },
 });

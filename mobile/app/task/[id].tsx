@@ -15,7 +15,7 @@ export default function TaskRoute() {
   const isWide = useIsWide();
   useLooking(useServerUrl(), id);
   return (
-    <View role="main" style={[styles.screen, { backgroundColor: colors.ground, paddingTop: insets.top, paddingBottom: insets.bottom }]}>
+    <View role="main" style={[styles.screen, { backgroundColor: colors.ground, paddingTop: insets.top, paddingBottom: insets.bottom, paddingLeft: insets.left, paddingRight: insets.right }]}>
       <TaskScreen id={id} onBack={isWide ? undefined : () => router.dismissTo("/")} />
     </View>
   );

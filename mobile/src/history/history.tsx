@@ -10,6 +10,7 @@ import { type Filter, flat, useTasks } from "@/queries";
 import { t } from "@/strings";
 import { Button } from "@/ui/button";
 import { Field } from "@/ui/field";
+import { labelled } from "@/ui/labelled";
 import { Notice, Problem } from "@/ui/notice";
 import { Text } from "@/ui/text";
 import { MEASURE, TOUCH, space, useColors } from "@/ui/theme";
@@ -56,10 +57,10 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
       keyExtractor={(task) => task.task_id}
       renderItem={({ item }) => <Entry task={item} now={now} isSelected={item.task_id === selected} onPress={() => onOpen(item)} />}
       style={{ backgroundColor: colors.ground }}
-      contentContainerStyle={[styles.content, { paddingTop: insets.top + space.s, paddingBottom: insets.bottom + space.xl }]}
+      contentContainerStyle={[styles.content, { paddingTop: insets.top + space.s, paddingBottom: insets.bottom + space.xl, paddingLeft: insets.left + space.l, paddingRight: insets.right + space.l }]}
       keyboardShouldPersistTaps="handled"
       keyboardDismissMode="on-drag"
-      refreshControl={<RefreshControl refreshing={isPulled} onRefresh={refresh} tintColor={colors.accent} colors={[colors.accent]} />}
+      refreshControl={<RefreshControl refreshing={isPulled} onRefresh={refresh} tintColor={colors.accent} colors={[colors.accent]} progressViewOffset={insets.top} />}
       onEndReachedThreshold={1}
       onEndReached={() => {
         if (query.hasNextPage && !query.isFetching) void query.fetchNextPage();
@@ -97,7 +98,7 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
       }
       ListEmptyComponent={
         query.isPending ? (
-          <ActivityIndicator aria-label={t.loading} color={colors.accent} style={styles.waiting} />
+          <ActivityIndicator {...labelled(t.loading)} color={colors.accent} style={styles.waiting} />
         ) : query.error ? null : isFiltered ? (
           <Notice title={t.list.nothing} text={t.list.nothingText}>
             <Button title={t.list.clear} onPress={() => setFilter(none)} />
@@ -108,7 +109,7 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
           </Notice>
         )
       }
-      ListFooterComponent={query.isFetchingNextPage ? <ActivityIndicator aria-label={t.list.more} color={colors.accent} style={styles.waiting} /> : null}
+      ListFooterComponent={query.isFetchingNextPage ? <ActivityIndicator {...labelled(t.list.more)} color={colors.accent} style={styles.waiting} /> : null}
     />
   );
 }
@@ -125,7 +126,7 @@ function useSettled(filter: Filter): Filter {
 }
 
 const styles = StyleSheet.create({
-  content: { flexGrow: 1, paddingHorizontal: space.l, width: "100%", maxWidth: MEASURE, alignSelf: "center" },
+  content: { flexGrow: 1, width: "100%", maxWidth: MEASURE, alignSelf: "center" },
   head: { gap: space.m, paddingBottom: space.s },
   title: { minHeight: TOUCH, flexDirection: "row", flexWrap: "wrap", alignItems: "center", gap: space.s },
   fill: { flex: 1 },

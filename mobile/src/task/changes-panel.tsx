@@ -1,6 +1,6 @@
 import { type PatchFile, applyCommand, count, parsePatch } from "@codex-remote/view";
-import { useMemo, useState } from "react";
-import { FlatList, Pressable, ScrollView, StyleSheet, View } from "react-native";
+import { useEffect, useMemo, useState } from "react";
+import { BackHandler, FlatList, Platform, Pressable, ScrollView, StyleSheet, View } from "react-native";
 
 import { ActionButton, CopyButton } from "@/live/action-button";
 import { handOver } from "@/live/hand-over";
@@ -18,6 +18,16 @@ export function ChangesPanel({ id, isFinal }: { id: string; isFinal: boolean }) 
   const files = useMemo(() => (text ? parsePatch(text) : []), [text]);
   const [open, setOpen] = useState<number | null>(null);
   const [failure, setFailure] = useState<unknown>(null);
+  const isOpen = open !== null;
+  useEffect(() => {
+    if (!isOpen || Platform.OS !== "android") return;
+    // The way back leads from a file to the files first.
+    const subscription = BackHandler.addEventListener("hardwareBackPress", () => {
+      setOpen(null);
+      return true;
+    });
+    return () => subscription.remove();
+  }, [isOpen]);
   if (!isFinal) return <Notice title={t.diff.notYet} text={t.diff.notYetText} />;
   if (query.data === undefined) return query.error ? <Problem title={t.diff.failed} error={query.error} onRetry={() => void query.refetch()} /> : <Notice title={t.diff.loading} />;
   if (query.data === null || files.length === 0) return <Notice title={t.diff.none} text={t.diff.noneText} />;

@@ -1,6 +1,6 @@
 import { APIError } from "@codex-remote/sdk";
-import type { ReactNode } from "react";
-import { StyleSheet, View } from "react-native";
+import { type ReactNode, useEffect } from "react";
+import { AccessibilityInfo, Platform, StyleSheet, View } from "react-native";
 
 import { t } from "@/strings";
 import { Button } from "./button";
@@ -29,8 +29,13 @@ export function Problem({ title, error, onRetry }: { title?: string; error: unkn
   const colors = useColors();
   const message = error instanceof Error ? error.message : String(error);
   const id = error instanceof APIError ? error.requestId : null;
+  const said = [title, message].filter(Boolean).join(". ");
+  useEffect(() => {
+    // Pages and Android read out what appears in such a place; iOS has none.
+    if (Platform.OS === "ios") AccessibilityInfo.announceForAccessibility(said);
+  }, [said]);
   return (
-    <View role="alert" style={[styles.problem, { backgroundColor: colors.badGround }]}>
+    <View role="alert" aria-live="assertive" style={[styles.problem, { backgroundColor: colors.badGround }]}>
       {title && (
         <Text kind="strong" tone="bad">
           {title}
@@ -51,7 +56,7 @@ export function Problem({ title, error, onRetry }: { title?: string; error: unkn
 export function Warning({ text }: { text: string }) {
   const colors = useColors();
   return (
-    <View role="status" style={[styles.problem, { backgroundColor: colors.warnGround }]}>
+    <View role="status" aria-live="polite" style={[styles.problem, { backgroundColor: colors.warnGround }]}>
       <Text kind="small" tone="warn">
         {text}
       </Text>

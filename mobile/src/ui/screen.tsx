@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { KeyboardAvoidingView, Platform, ScrollView, StyleSheet, View } from "react-native";
+import { KeyboardAvoidingView, ScrollView, StyleSheet, View } from "react-native";
 import { useSafeAreaInsets } from "react-native-safe-area-context";
 
 import { MEASURE, space, useColors } from "./theme";
@@ -9,10 +9,11 @@ export function Screen({ children }: { children: ReactNode }) {
   const colors = useColors();
   const insets = useSafeAreaInsets();
   return (
-    <KeyboardAvoidingView style={[styles.fill, { backgroundColor: colors.ground }]} behavior={Platform.OS === "ios" ? "padding" : undefined}>
+    // Android does not make room for the keyboard by itself either, since windows reach from edge to edge.
+    <KeyboardAvoidingView style={[styles.fill, { backgroundColor: colors.ground }]} behavior="padding">
       <ScrollView
         style={styles.fill}
-        contentContainerStyle={[styles.content, { paddingTop: insets.top + space.l, paddingBottom: insets.bottom + space.xl }]}
+        contentContainerStyle={[styles.content, { paddingTop: insets.top + space.l, paddingBottom: insets.bottom + space.xl, paddingLeft: insets.left + space.l, paddingRight: insets.right + space.l }]}
         keyboardShouldPersistTaps="handled"
         keyboardDismissMode="interactive"
       >
@@ -26,6 +27,6 @@ export function Screen({ children }: { children: ReactNode }) {
 
 const styles = StyleSheet.create({
   fill: { flex: 1 },
-  content: { flexGrow: 1, paddingHorizontal: space.l },
+  content: { flexGrow: 1 },
   column: { width: "100%", maxWidth: MEASURE, alignSelf: "center", gap: space.l },
 });

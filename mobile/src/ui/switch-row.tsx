@@ -1,5 +1,6 @@
 import { StyleSheet, Switch, View } from "react-native";
 
+import { labelled } from "./labelled";
 import { Text } from "./text";
 import { TOUCH, space, useColors } from "./theme";
 
@@ -15,7 +16,7 @@ export function SwitchRow({ label, hint, isOn, onChange, isDisabled = false }: {
           </Text>
         )}
       </View>
-      <Switch aria-label={label} accessibilityHint={hint} value={isOn} onValueChange={onChange} disabled={isDisabled} trackColor={{ false: colors.edge, true: colors.accent }} thumbColor={colors.ground} />
+      <Switch {...labelled(label)} accessibilityHint={hint} value={isOn} onValueChange={onChange} disabled={isDisabled} trackColor={{ false: colors.edge, true: colors.accent }} thumbColor={colors.ground} />
     </View>
   );
 }

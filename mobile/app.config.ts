@@ -20,8 +20,9 @@ const config: ExpoConfig = {
   platforms: ["ios", "android", "web"],
   ios: {
     bundleIdentifier: id,
+    icon: { light: "./assets/icon.png", dark: "./assets/icon-sign.png", tinted: "./assets/icon-sign.png" },
     supportsTablet: true,
-    associatedDomains: hosts.map((host) => `applinks:${host}`),
+    ...(hosts.length > 0 && { associatedDomains: hosts.map((host) => `applinks:${host}`) }),
     config: { usesNonExemptEncryption: false },
     infoPlist: {
       // Gateways at home or in an office: `src/servers/address.ts` lets http through for these only.
@@ -32,9 +33,11 @@ const config: ExpoConfig = {
   },
   android: {
     package: id,
-    adaptiveIcon: { foregroundImage: "./assets/icon-foreground.png", backgroundColor: "#2f4fd0" },
+    adaptiveIcon: { foregroundImage: "./assets/icon-foreground.png", monochromeImage: "./assets/icon-foreground.png", backgroundColor: "#2f4fd0" },
     // Tokens are bound to the device; what else is kept comes back from the gateway.
     allowBackup: false,
+    // From the template and from `expo-file-system`, which the app lets write into its own cache only.
+    blockedPermissions: ["SYSTEM_ALERT_WINDOW", "READ_EXTERNAL_STORAGE", "WRITE_EXTERNAL_STORAGE"].map((name) => `android.permission.${name}`),
     intentFilters: hosts.map((host) => ({
       action: "VIEW",
       autoVerify: true,
@@ -44,12 +47,13 @@ const config: ExpoConfig = {
   },
   web: { bundler: "metro", output: "single", favicon: "./assets/favicon.png" },
   plugins: [
+    "./plugins/native.ts",
     "expo-router",
     "expo-sqlite",
     "expo-background-task",
     ["expo-secure-store", { configureAndroidBackup: true, faceIDPermission: "Unlocks the app." }],
     ["expo-local-authentication", { faceIDPermission: "Unlocks the app." }],
-    ["expo-notifications", { color: "#2f4fd0" }],
+    ["expo-notifications", { icon: "./assets/notification.png", color: "#2f4fd0" }],
     ["expo-splash-screen", { image: "./assets/splash.png", imageWidth: 160, backgroundColor: "#ffffff", dark: { backgroundColor: "#0e1116" } }],
     // Android can allow plain http for named hosts or for all; the app itself refuses it outside of private networks.
     ["expo-build-properties", { android: { usesCleartextTraffic: true } }],

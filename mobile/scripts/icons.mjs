@@ -10,9 +10,13 @@ const svg = readFileSync(join(mobile, "../web/public/icon.svg"), "utf8");
 const square = svg.replace(' rx="14"', "");
 /** Android cuts its icons to a shape of its own, out of the middle two thirds, and has the ground from the configuration. */
 const foreground = svg.replace(/<rect[^>]*>/, "").replace('viewBox="0 0 64 64"', 'viewBox="-24 -24 112 112"');
+/** The sign alone, for systems that colour it themselves: Android's status bar, which knows nothing but white, and the dark and tinted icons of iOS. */
+const sign = svg.replace(/<rect[^>]*>/, "");
 const icons = [
   { name: "icon", size: 1024, source: square },
   { name: "icon-foreground", size: 1024, source: foreground },
+  { name: "icon-sign", size: 1024, source: sign },
+  { name: "notification", size: 96, source: sign.replace('viewBox="0 0 64 64"', 'viewBox="10 10 46 46"') },
   { name: "splash", size: 512, source: svg },
   { name: "favicon", size: 48, source: svg },
 ];

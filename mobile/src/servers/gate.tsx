@@ -27,22 +27,24 @@ export function Gate({ children }: { children: ReactNode }) {
       </Screen>
     );
   }
+  if (server.isSignedIn) {
+    return (
+      <ServerProvider key={server.url} url={server.url}>
+        {children}
+      </ServerProvider>
+    );
+  }
+  // Outside of what belongs to a session, which the sign-out may still be removing.
   return (
-    <ServerProvider key={server.url} url={server.url}>
-      {server.isSignedIn ? (
-        children
-      ) : (
-        <Screen>
-          <SignIn url={server.url} email={server.email} hasEnded={server.hasEnded} />
-          {servers.length > 1 && (
-            <View>
-              <Text kind="heading">{t.servers.known}</Text>
-              <ServerList />
-            </View>
-          )}
-          {isAdding ? <AddServer onAdded={() => setAdding(false)} /> : <Button title={t.servers.other} kind="quiet" onPress={() => setAdding(true)} />}
-        </Screen>
+    <Screen key={server.url}>
+      <SignIn url={server.url} email={server.email} hasEnded={server.hasEnded} />
+      {servers.length > 1 && (
+        <View>
+          <Text kind="heading">{t.servers.known}</Text>
+          <ServerList />
+        </View>
       )}
-    </ServerProvider>
+      {isAdding ? <AddServer onAdded={() => setAdding(false)} /> : <Button title={t.servers.other} kind="quiet" onPress={() => setAdding(true)} />}
+    </Screen>
   );
 }

@@ -19,7 +19,7 @@ const UNKNOWN: SignInMethods = { password: true, oidc: null };
 
 /** Signs in at a server that is known. */
 export function SignIn({ url, email, hasEnded = false }: { url: string; email: string; hasEnded?: boolean }) {
-  const methods = useQuery({ queryKey: ["methods", url], queryFn: ({ signal }) => askMethods(url, signal), networkMode: "always" });
+  const methods = useQuery({ queryKey: ["methods", url], queryFn: ({ signal }) => askMethods(url, signal), networkMode: "always", retry: 1 });
   const { password, oidc } = methods.data ?? UNKNOWN;
   return (
     <View style={styles.form}>

@@ -1,8 +1,10 @@
 export { type Span, marked, spans } from "./ansi.js";
+export { MOST_VARIABLES, type Variable, envFaults, envOf, isCredential, oneMore, variableIn, withoutValues } from "./env.js";
 export { Follow, type Place } from "./follow.js";
 export { ago, clockTime, count, duration, firstLine, moment, short, size } from "./format.js";
 export { type Connection, LiveTask, type LiveTaskOptions, type LiveView, type PauseReason } from "./live-task.js";
-export { type Change, type FileKind, type PatchFile, type PatchHunk, applyCommand, parsePatch } from "./patch.js";
+export { DEFAULT_MINUTES, type DraftFaults, LONGEST_PROMPT, type TaskDraft, chosen, faultsOf, isFaulty, limitOf, secondsOf, taskOf } from "./new-task.js";
+export { type Change, type FileKind, type PatchFile, type PatchHunk, applyCommand, modeOf, parsePatch, pieceOf } from "./patch.js";
 export { type Filter, cancelTask, createTask, defaultOptions, flat, keys, patchQuery, repositoriesQuery, taskQuery, tasksQuery } from "./queries.js";
 export { findRows, textOf } from "./row-text.js";
 export { type Row, Timeline, isProblem, plainMessage } from "./rows.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { afterAll, expect, test } from "vitest";
 
-import { applyCommand, parsePatch } from "../src/patch.js";
+import { applyCommand, modeOf, parsePatch, pieceOf } from "../src/patch.js";
 
 const dir = mkdtempSync(join(tmpdir(), "codex-web-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -52,7 +52,30 @@ test("what git writes is understood", () => {
   expect(files["picture.bin"]).toMatchObject({ kind: "add", isBinary: true, hunks: [] });
   expect(files["new name.txt"]).toMatchObject({ kind: "rename", oldPath: "old name.txt" });
   expect(files["bare"]).toMatchObject({ added: 1, removed: 1 });
+  expect(files["bare"]!.hunks[0]!.changes).toMatchObject([{ type: "delete", isUnended: true }, { type: "insert", isUnended: true }]);
   expect(files["empty"]).toMatchObject({ kind: "add", added: 0 });
+  expect(modeOf(files["mode.sh"]!)).toBe("plain file → executable");
+  expect(modeOf(files["bare"]!)).toBeNull();
+  expect(modeOf(files["empty"]!)).toBeNull();
+});
+
+test("each file is a patch of its own, and all of them together are the patch", () => {
+  // The index still has what the test above has put there.
+  const patch = git("diff", "--cached", "--binary", "--no-color");
+  const files = parsePatch(patch);
+  expect(files).toHaveLength(8);
+  expect(files.map((file) => pieceOf(patch, file)).join("")).toBe(patch);
+  git("reset", "-q", "--hard");
+  const one = files.find((file) => file.path === "two hunks.txt")!;
+  execFileSync("sh", ["-c", applyCommand(pieceOf(patch, one))], { cwd: dir });
+  expect(git("diff", "--name-only")).toBe("two hunks.txt\n");
+});
+
+test("what cannot be seen in a line is shown", () => {
+  const hunk = (...lines: string[]) => parsePatch(["diff --git a/x b/x", "--- a/x", "+++ b/x", "@@ -1,2 +1,2 @@", ...lines, ""].join("\n"))[0]!.hunks[0]!.changes.map((change) => change.content);
+  expect(hunk(" a\r", "-end\r", "+end")).toEqual(["a", "end␍", "end"]);
+  expect(hunk(" \ta", "-if (admin)", "+if (admin\u202e\u2066)\u0000")).toEqual(["\ta", "if (admin)", "if (admin⟨U+202E⟩⟨U+2066⟩)⟨U+0000⟩"]);
+  expect(hunk(" é 👩‍💻 ‌", "-a", "+b")[0]).toBe("é 👩‍💻 ‌");
 });
 
 test("the command applies the patch in a shell", () => {

@@ -1,6 +1,6 @@
 "use client";
 
-import { type Change, type PatchFile, type PatchHunk, count } from "@codex-remote/view";
+import { type Change, type PatchFile, type PatchHunk, count, modeOf } from "@codex-remote/view";
 import clsx from "clsx";
 import { useState } from "react";
 
@@ -14,6 +14,7 @@ const LARGE = 1_500;
 export function FileDiff({ file, anchor }: { file: PatchFile; anchor: string }) {
   const lines = file.hunks.reduce((sum, hunk) => sum + hunk.changes.length, 0);
   const [isShown, setShown] = useState(lines <= LARGE);
+  const mode = modeOf(file);
   return (
     <section id={anchor} className="card scroll-mt-2 overflow-hidden" aria-label={file.path}>
       <header className="flex items-center gap-3 border-b border-line px-3 py-2 text-sm">
@@ -22,6 +23,7 @@ export function FileDiff({ file, anchor }: { file: PatchFile; anchor: string }) 
           {file.path}
         </h3>
         <span className="text-xs text-soft">{t.diff.kinds[file.kind]}</span>
+        {mode && <span className="text-xs text-warn">{mode}</span>}
         <Counts added={file.added} removed={file.removed} />
       </header>
       {file.isBinary && <p className="px-3 py-2 text-sm text-soft">{t.diff.binary}</p>}
@@ -75,6 +77,7 @@ function ChangedLine({ change, code }: { change: Change; code: Highlighted | und
           {signs[change.type]}
         </span>
         {code ?? change.content}
+        {change.isUnended && <span className="ml-2 text-soft select-none">⌁ {t.diff.noNewline}</span>}
       </td>
     </tr>
   );

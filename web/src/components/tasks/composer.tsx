@@ -1,6 +1,7 @@
 "use client";
 
-import { APIError, type NewTask, type Repository } from "@codex-remote/sdk";
+import { APIError } from "@codex-remote/sdk";
+import { type TaskDraft, type Variable, chosen, faultsOf, isFaulty, limitOf, taskOf } from "@codex-remote/view";
 import { useRouter } from "next/navigation";
 import { type SubmitEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 
@@ -9,10 +10,8 @@ import { useCreateTask, useRepositories } from "@/lib/queries";
 import { changeSettings, useSettings } from "@/lib/settings";
 import { t } from "@/strings";
 import { Problem } from "../ui/notice";
-import { EnvFields, type Variable, envOf } from "./env-fields";
-
-/** The minutes that a task has where nothing else is said. */
-const DEFAULT_MINUTES = 60;
+import { EnvFields } from "./env-fields";
+import { Fault } from "./fault";
 
 export function Composer() {
   const router = useRouter();
@@ -29,18 +28,14 @@ export function Composer() {
   const known = repositories.data ?? [];
   const repository = chosen(known, settings.repository);
   const wrong = create.error instanceof APIError ? create.error.field : null;
+  const draft: TaskDraft = { prompt, folder, model: settings.model, minutes: settings.minutes, variables };
+  const faults = faultsOf(draft);
+  const isReady = prompt.trim() !== "" && !isFaulty(faults) && !create.isPending;
 
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    if (create.isPending || !prompt.trim()) return;
-    const task: NewTask = {
-      prompt,
-      cwd: repository && [repository.path, ...folder.split("/")].filter(Boolean).join("/"),
-      env: envOf(variables),
-      model: settings.model.trim() || undefined,
-      timeout_seconds: settings.minutes ? Math.round(Number(settings.minutes) * 60) : undefined,
-    };
-    create.mutate(task, {
+    if (!isReady) return;
+    create.mutate(taskOf(draft, repository), {
       onSuccess: ({ task_id: id }) => {
         takeDraft();
         router.push(`/task/?id=${id}`);
@@ -68,9 +63,10 @@ export function Composer() {
           value={prompt}
           onChange={(event) => setPrompt(event.target.value)}
           placeholder={t.composer.placeholder}
-          aria-invalid={wrong === "prompt"}
+          aria-invalid={wrong === "prompt" || faults.prompt !== null}
           required
         />
+        <Fault text={faults.prompt} />
       </label>
       <div className="flex flex-wrap items-end gap-3">
         <label className="min-w-48 flex-1">
@@ -89,7 +85,7 @@ export function Composer() {
             ))}
           </select>
         </label>
-        <button className="button button-primary" type="submit" disabled={create.isPending || !prompt.trim()} title={t.composer.shortcut}>
+        <button className="button button-primary" type="submit" disabled={!isReady} title={t.composer.shortcut}>
           {create.isPending ? t.composer.submitting : t.composer.submit}
         </button>
       </div>
@@ -107,9 +103,10 @@ export function Composer() {
               value={settings.model}
               onChange={(event) => changeSettings({ model: event.target.value })}
               placeholder={repository?.model ?? t.composer.modelHint}
-              aria-invalid={wrong === "model"}
+              aria-invalid={wrong === "model" || faults.model !== null}
               autoComplete="off"
             />
+            <Fault text={faults.model} />
           </label>
           <label>
             <span className="label">{t.composer.minutes}</span>
@@ -120,18 +117,14 @@ export function Composer() {
               max={1440}
               value={settings.minutes}
               onChange={(event) => changeSettings({ minutes: event.target.value })}
-              placeholder={t.composer.minutesHint(repository?.timeout_seconds ? Math.round(repository.timeout_seconds / 60) : DEFAULT_MINUTES)}
-              aria-invalid={wrong === "timeout_seconds"}
+              placeholder={t.composer.minutesHint(limitOf(repository))}
+              aria-invalid={wrong === "timeout_seconds" || faults.minutes !== null}
             />
+            <Fault text={faults.minutes} />
           </label>
-          <EnvFields variables={variables} onChange={setVariables} isInvalid={wrong === "env"} />
+          <EnvFields variables={variables} onChange={setVariables} faults={faults.env} isInvalid={wrong === "env"} />
         </div>
       </details>
     </form>
   );
-}
-
-/** What was chosen the last time, if it is still there. */
-function chosen(known: Repository[], path: string): Repository | undefined {
-  return known.find((repository) => repository.path === path) ?? known.find((repository) => repository.default) ?? known[0];
 }

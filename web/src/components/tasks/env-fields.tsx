@@ -1,22 +1,21 @@
 "use client";
 
+import { type Variable, isCredential, oneMore } from "@codex-remote/view";
+
 import { t } from "@/strings";
+import { Fault } from "./fault";
 
-export interface Variable {
-  key: number;
-  name: string;
-  value: string;
+interface EnvFieldsProps {
+  variables: Variable[];
+  onChange: (variables: Variable[]) => void;
+  /** What is wrong, by the keys of the variables. */
+  faults: Map<number, string>;
+  /** The gateway has refused one of them. */
+  isInvalid: boolean;
 }
 
-/** The variables as the gateway takes them; rows without a name are not filled in yet. */
-export function envOf(variables: Variable[]): Record<string, string> | undefined {
-  const named = variables.filter(({ name }) => name.trim());
-  return named.length > 0 ? Object.fromEntries(named.map(({ name, value }) => [name.trim(), value])) : undefined;
-}
-
-export function EnvFields({ variables, onChange, isInvalid }: { variables: Variable[]; onChange: (variables: Variable[]) => void; isInvalid: boolean }) {
+export function EnvFields({ variables, onChange, faults, isInvalid }: EnvFieldsProps) {
   const change = (key: number, what: Partial<Variable>) => onChange(variables.map((row) => (row.key === key ? { ...row, ...what } : row)));
-  const add = () => onChange([...variables, { key: Math.max(0, ...variables.map((row) => row.key)) + 1, name: "", value: "" }]);
   return (
     <fieldset className="grid gap-2 sm:col-span-3">
       <legend className="label">{t.composer.env}</legend>
@@ -29,7 +28,7 @@ export function EnvFields({ variables, onChange, isInvalid }: { variables: Varia
             placeholder={t.composer.envName}
             value={name}
             onChange={(event) => change(key, { name: event.target.value })}
-            aria-invalid={isInvalid}
+            aria-invalid={isInvalid || faults.has(key)}
             autoComplete="off"
             autoCapitalize="off"
             spellCheck={false}
@@ -40,16 +39,20 @@ export function EnvFields({ variables, onChange, isInvalid }: { variables: Varia
             placeholder={t.composer.envValue}
             value={value}
             onChange={(event) => change(key, { value: event.target.value })}
-            aria-invalid={isInvalid}
+            aria-invalid={isInvalid || faults.has(key)}
             autoComplete="off"
             spellCheck={false}
           />
           <button className="button" type="button" aria-label={t.composer.envRemove(name)} onClick={() => onChange(variables.filter((row) => row.key !== key))}>
             ✕
           </button>
+          <div className="col-span-3 empty:hidden">
+            <Fault text={faults.get(key)} />
+            {!faults.has(key) && isCredential(name) && <span className="text-warn">{t.composer.envCredential}</span>}
+          </div>
         </div>
       ))}
-      <button className="button w-fit" type="button" onClick={add}>
+      <button className="button w-fit" type="button" onClick={() => onChange(oneMore(variables))}>
         {t.composer.envAdd}
       </button>
     </fieldset>

@@ -1,4 +1,5 @@
-import { NotFoundError } from "@codex-remote/sdk";
+import { NotFoundError, type Task } from "@codex-remote/sdk";
+import { withoutValues } from "@codex-remote/view";
 import type { InfiniteData, Query, QueryClient, QueryKey } from "@tanstack/react-query";
 
 import { keys } from "../queries";
@@ -36,7 +37,7 @@ export function keepAnswers(queries: QueryClient, shelf: Shelf): () => void {
 }
 
 async function keep({ queryKey, state: { data } }: Query, shelf: Shelf): Promise<void> {
-  if (isTask(queryKey)) return shelf.writeTask(queryKey[2], "task", data);
+  if (isTask(queryKey)) return shelf.writeTask(queryKey[2], "task", withoutValues(data as Task));
   if (queryKey[0] === "tasks" && queryKey[1] === "patch") {
     const patch = data as { patch: string } | null;
     if (patch && patch.patch.length <= MOST_PATCH) return shelf.writeTask(String(queryKey[2]), "patch", patch);

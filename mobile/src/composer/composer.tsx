@@ -1,4 +1,4 @@
-import { APIError } from "@codex-remote/sdk";
+import { type TaskDraft, type Variable, chosen, taskOf } from "@codex-remote/view";
 import { useRef, useState } from "react";
 import { StyleSheet, View } from "react-native";
 
@@ -13,8 +13,12 @@ import { Problem } from "@/ui/notice";
 import { Text } from "@/ui/text";
 import { space } from "@/ui/theme";
 import { changeComposer, remember, useComposer } from "./kept";
+import { OptionFields, type Options } from "./options";
+import { problemsOf } from "./problems";
 import { RecentPrompts } from "./recent-prompts";
-import { chosen, limitOf, secondsOf, taskOf } from "./task";
+
+/** Of the variables nothing is kept on the device, and they are for one task: what they say is nobody's business later. */
+const none: Pick<Options, "folder" | "variables"> = { folder: "", variables: [] as Variable[] };
 
 /** Writes a task and starts it. */
 export function Composer({ onStarted }: { onStarted: (id: string) => void }) {
@@ -22,24 +26,40 @@ export function Composer({ onStarted }: { onStarted: (id: string) => void }) {
   const state = useComposer(server);
   const repositories = useRepositories();
   const create = useCreateTask();
-  const [folder, setFolder] = useState("");
+  const [passing, setPassing] = useState(none);
   const [hasOptions, setOptions] = useState(false);
   const isSent = useRef(false);
 
   const known = repositories.data ?? [];
   const repository = chosen(known, state.repository);
-  const wrong = create.error instanceof APIError ? create.error.field : null;
-  const isLimitWrong = secondsOf(state.minutes) === null;
-  const isReady = state.draft.trim() !== "" && !isLimitWrong && !create.isPending;
+  const { draft: prompt, model, minutes } = state;
+  const draft: TaskDraft = { prompt, model, minutes, ...passing };
+  const problems = problemsOf(draft, create.error);
+  const isReady = prompt.trim() !== "" && !problems.isCertain && !create.isPending;
+  // Nobody finds what is wrong in a place that is closed.
+  const isOpen = hasOptions || problems.isInOptions;
+
+  /** What the gateway said was about what stood there before. */
+  const forget = () => {
+    if (create.error) create.reset();
+  };
+  const change = ({ folder, variables, ...kept }: Partial<Options>) => {
+    forget();
+    // What was opened for a problem stays open when that is solved.
+    setOptions(true);
+    setPassing({ folder: folder ?? passing.folder, variables: variables ?? passing.variables });
+    if (Object.keys(kept).length > 0) changeComposer(server, kept);
+  };
 
   const submit = () => {
     // A second touch may come before the button knows of the first one, and would be a second task.
     if (!isReady || isSent.current) return;
     isSent.current = true;
-    create.mutate(taskOf(state, repository, folder), {
+    create.mutate(taskOf(draft, repository), {
       onSuccess: ({ task_id: id }) => {
-        remember(server, state.draft);
+        remember(server, prompt);
         changeComposer(server, { draft: "" });
+        setPassing(none);
         watch(server, id);
         onStarted(id);
       },
@@ -51,15 +71,18 @@ export function Composer({ onStarted }: { onStarted: (id: string) => void }) {
 
   return (
     <View style={styles.form}>
-      {create.error && <Problem title={t.composer.failed} error={create.error} />}
       {repositories.error && !repositories.data && <Problem title={t.composer.repositoriesFailed} error={repositories.error} onRetry={() => void repositories.refetch()} />}
       {repositories.data?.length === 0 && <Text tone="warn">{t.composer.noRepositories}</Text>}
       {/* Dictation and the system's own corrections are left as people have set them: prompts are prose. */}
       <Field
         label={t.composer.prompt}
         placeholder={t.composer.placeholder}
-        value={state.draft}
-        onChangeText={(draft) => changeComposer(server, { draft })}
+        value={prompt}
+        onChangeText={(draft) => {
+          forget();
+          changeComposer(server, { draft });
+        }}
+        problem={problems.prompt}
         multiline
         scrollEnabled={false}
         textAlignVertical="top"
@@ -71,32 +94,16 @@ export function Composer({ onStarted }: { onStarted: (id: string) => void }) {
         label={t.composer.repository}
         options={known.map(({ path, name, description }) => ({ value: path, name, text: description ?? path }))}
         value={repository?.path ?? ""}
-        onChange={(path) => changeComposer(server, { repository: path })}
+        onChange={(path) => {
+          forget();
+          changeComposer(server, { repository: path });
+        }}
         isDisabled={known.length === 0}
       />
-      <Button title={t.composer.options} kind="quiet" aria-expanded={hasOptions} onPress={() => setOptions(!hasOptions)} style={styles.left} />
-      {hasOptions && (
-        <View style={styles.form}>
-          <Field label={t.composer.folder} placeholder={t.composer.folderHint} value={folder} onChangeText={setFolder} problem={wrong === "cwd" ? create.error?.message : null} autoCapitalize="none" autoCorrect={false} />
-          <Field
-            label={t.composer.model}
-            placeholder={repository?.model ?? t.composer.modelHint}
-            value={state.model}
-            onChangeText={(model) => changeComposer(server, { model })}
-            problem={wrong === "model" ? create.error?.message : null}
-            autoCapitalize="none"
-            autoCorrect={false}
-          />
-          <Field
-            label={t.composer.minutes}
-            placeholder={t.composer.minutesHint(limitOf(repository))}
-            value={state.minutes}
-            onChangeText={(minutes) => changeComposer(server, { minutes })}
-            problem={isLimitWrong ? t.composer.minutesWrong : null}
-            inputMode="decimal"
-          />
-        </View>
-      )}
+      <Button title={`${isOpen ? "▾" : "▸"} ${t.composer.options}`} label={t.composer.options} kind="quiet" aria-expanded={isOpen} onPress={() => setOptions(!isOpen)} style={styles.left} />
+      {isOpen && <OptionFields options={{ ...passing, model, minutes }} onChange={change} repository={repository} problems={problems} />}
+      {/* Beside the button, where the eye and the finger are. */}
+      {create.error && <Problem title={t.composer.failed} error={create.error} />}
       <Button title={create.isPending ? t.composer.submitting : t.composer.submit} kind="primary" isDisabled={!isReady} onPress={submit} style={styles.submit} />
       <RecentPrompts server={server} />
     </View>
@@ -106,6 +113,6 @@ export function Composer({ onStarted }: { onStarted: (id: string) => void }) {
 const styles = StyleSheet.create({
   form: { gap: space.m },
   prompt: { minHeight: 140 },
-  left: { alignSelf: "flex-start" },
+  left: { alignSelf: "flex-start", paddingHorizontal: space.xs },
   submit: { minHeight: 56 },
 });

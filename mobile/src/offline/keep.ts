@@ -1,4 +1,5 @@
-import { NotFoundError, type Patch } from "@codex-remote/sdk";
+import { NotFoundError, type Patch, type Task } from "@codex-remote/sdk";
+import { withoutValues } from "@codex-remote/view";
 import type { InfiniteData, Query, QueryClient, QueryKey } from "@tanstack/react-query";
 
 import { keys } from "@/queries";
@@ -48,7 +49,7 @@ export function keepAnswers(queries: QueryClient, shelf: ServerShelf): () => voi
 }
 
 async function keep({ queryKey, state: { data } }: Query, shelf: ServerShelf): Promise<void> {
-  if (isTask(queryKey)) return shelf.keepPart(queryKey[2], "task", data);
+  if (isTask(queryKey)) return shelf.keepPart(queryKey[2], "task", withoutValues(data as Task));
   if (queryKey[0] === "tasks" && queryKey[1] === "patch") {
     const patch = data as Patch | null;
     if (!patch || patch.patch.length <= MOST_PATCH) return shelf.keepPart(String(queryKey[2]), "patch", patch);

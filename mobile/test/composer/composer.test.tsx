@@ -4,6 +4,7 @@ import { Composer } from "@/composer/composer";
 import { MOST_RECENT, readComposer, remember } from "@/composer/kept";
 import { watched } from "@/notices/watched";
 import { SERVER, drawSignedIn, patient, signedIn, startAnew } from "../support/app";
+import { secretsOf, storageOf } from "../setup";
 import { Gateway, refusal } from "../support/gateway";
 
 let mockGateway = new Gateway();
@@ -55,6 +56,106 @@ test("what the gateway refuses stays in the field, with the reason", async () =>
   expect(screen.getByText("Request req-1")).toBeOnTheScreen();
   expect(prompt()).toHaveDisplayValue("Fix the sign");
   expect(onStarted).not.toHaveBeenCalled();
+  // The options were closed; what is wrong in them is shown all the same, and stays shown when it is solved.
+  expect(screen.getByLabelText("Model")).toHaveProp("accessibilityHint", "model is not known");
+  fireEvent.changeText(screen.getByLabelText("Model"), "small");
+  expect(screen.queryByText("model is not known")).toBeNull();
+  expect(screen.getByLabelText("Model")).toBeOnTheScreen();
+});
+
+test.each([
+  ["prompt", "What should Codex do?"],
+  ["cwd", "Folder in the repository"],
+  ["timeout_seconds", "Time limit in minutes"],
+])("what the gateway says of %s stands at its field", async (field, label) => {
+  mockGateway.answers.set("POST /api/tasks", () => refusal(400, "invalid", "not like that", { field }));
+  drawSignedIn(<Composer onStarted={jest.fn()} />);
+  await isLoaded();
+  fireEvent.changeText(prompt(), "Fix the sign");
+  fireEvent.press(start());
+  await screen.findByText("The task was not started", undefined, patient);
+  expect(screen.getByLabelText(label)).toHaveProp("accessibilityHint", "not like that");
+});
+
+describe("variables", () => {
+  const options = async () => {
+    drawSignedIn(<Composer onStarted={jest.fn()} />);
+    await isLoaded();
+    fireEvent.changeText(prompt(), "Fix the sign");
+    fireEvent.press(screen.getByRole("button", { name: "Options" }));
+  };
+  const add = (name: string, value: string) => {
+    fireEvent.press(screen.getByRole("button", { name: "Add a variable" }));
+    fireEvent.changeText(screen.getAllByLabelText("Name").at(-1)!, name);
+    fireEvent.changeText(screen.getAllByLabelText(name ? `Value of ${name}` : "Value").at(-1)!, value);
+  };
+
+  test("go along with the task, and nothing of them stays", async () => {
+    await options();
+    add("RUST_LOG", " debug");
+    add("GONE", "x");
+    add("CI", "");
+    fireEvent.press(screen.getByRole("button", { name: "Remove GONE" }));
+    fireEvent.press(start());
+    await waitFor(() => expect(mockGateway.created[0]?.body).toMatchObject({ env: { RUST_LOG: " debug", CI: "" } }), patient);
+    await waitFor(() => expect(screen.queryByLabelText("Value of RUST_LOG")).toBeNull(), patient);
+    const kept = [...storageOf().values(), ...secretsOf().values()].join();
+    expect(kept).toContain("Fix the sign");
+    expect(kept).not.toMatch(/RUST_LOG|debug/);
+    // Nor does the next task have them.
+    fireEvent.changeText(prompt(), "And now the door");
+    fireEvent.press(start());
+    await waitFor(() => expect(mockGateway.created).toHaveLength(2), patient);
+    expect(mockGateway.created[1]?.body).not.toHaveProperty("env");
+    await waitFor(() => expect(prompt()).toHaveDisplayValue(""), patient);
+  });
+
+  test("what the gateway would refuse is said before it is asked", async () => {
+    await options();
+    add("PATH", "/tmp");
+    expect(screen.getByText(/steers the loader/)).toBeOnTheScreen();
+    expect(start()).toBeDisabled();
+    fireEvent.changeText(screen.getByLabelText("Name"), "1A");
+    expect(screen.getByText(/not starting with a digit/)).toBeOnTheScreen();
+    fireEvent.changeText(screen.getByLabelText("Name"), "");
+    expect(screen.getByText("The value has no name.")).toBeOnTheScreen();
+    fireEvent.changeText(screen.getByLabelText("Name"), "OK");
+    expect(start()).toBeEnabled();
+    add("OK", "again");
+    expect(screen.getByText("This name is there already.")).toBeOnTheScreen();
+    expect(start()).toBeDisabled();
+  });
+
+  test("what the gateway says of one stands at its row, and what it says of all below them", async () => {
+    const message = 'env name "MINE" is not on the allow-list; allowed are: CI';
+    mockGateway.answers.set("POST /api/tasks", () => refusal(400, "invalid", message, { field: "env" }));
+    await options();
+    add("CI", "1");
+    add("MINE", "1");
+    fireEvent.press(start());
+    await screen.findByText("The task was not started", undefined, patient);
+    const [ci, mine] = screen.getAllByLabelText("Name");
+    expect(mine).toHaveProp("accessibilityHint", message);
+    expect(ci).not.toHaveProp("accessibilityHint", message);
+    mockGateway.answers.set("POST /api/tasks", () => refusal(400, "invalid", "env is not allowed here", { field: "env" }));
+    fireEvent.press(start());
+    await waitFor(() => expect(screen.getAllByText("env is not allowed here")).toHaveLength(2), patient);
+  });
+
+  test("a credential is not shown while it is typed, and said to be none of the agent's business", async () => {
+    await options();
+    add("GITHUB_TOKEN", "abc");
+    const value = () => screen.getByLabelText("Value of GITHUB_TOKEN");
+    expect(value()).toHaveProp("secureTextEntry", true);
+    expect(screen.getByText(/looks like a credential/)).toBeOnTheScreen();
+    fireEvent.press(screen.getByRole("button", { name: "Show the value" }));
+    expect(value()).not.toHaveProp("secureTextEntry", true);
+    fireEvent.press(screen.getByRole("button", { name: "Hide the value" }));
+    expect(value()).toHaveProp("secureTextEntry", true);
+    fireEvent.changeText(screen.getByLabelText("Name"), "LEVEL");
+    expect(screen.getByLabelText("Value of LEVEL")).not.toHaveProp("secureTextEntry", true);
+    expect(screen.getByLabelText("Value of LEVEL").props).toMatchObject({ autoCorrect: false, autoComplete: "off", importantForAutofill: "no" });
+  });
 });
 
 test("folder, model and time limit go along; a wrong limit is said before anything is sent", async () => {

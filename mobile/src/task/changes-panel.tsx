@@ -1,4 +1,4 @@
-import { type PatchFile, applyCommand, count, parsePatch } from "@codex-remote/view";
+import { type PatchFile, applyCommand, modeOf, parsePatch, pieceOf } from "@codex-remote/view";
 import { useEffect, useMemo, useState } from "react";
 import { BackHandler, FlatList, Platform, Pressable, ScrollView, StyleSheet, View } from "react-native";
 
@@ -8,6 +8,7 @@ import { usePatch } from "@/queries";
 import { Notice, Problem, Warning } from "@/ui/notice";
 import { Text } from "@/ui/text";
 import { TOUCH, space, useColors } from "@/ui/theme";
+import { Counts } from "./counts";
 import { FileDiff } from "./file-diff";
 import { t } from "./strings";
 
@@ -30,11 +31,10 @@ export function ChangesPanel({ id, isFinal }: { id: string; isFinal: boolean }) 
   }, [isOpen]);
   if (!isFinal) return <Notice title={t.diff.notYet} text={t.diff.notYetText} />;
   if (query.data === undefined) return query.error ? <Problem title={t.diff.failed} error={query.error} onRetry={() => void query.refetch()} /> : <Notice title={t.diff.loading} />;
-  if (query.data === null || files.length === 0) return <Notice title={t.diff.none} text={t.diff.noneText} />;
+  if (query.data === null || (query.data.patch.trim() === "" && !query.data.truncated)) return <Notice title={t.diff.none} text={t.diff.noneText} />;
   const { patch, truncated } = query.data;
   const file = open === null ? undefined : files[open];
-  if (file && open !== null) return <FileDiff key={open} file={file} at={open} of={files.length} onGo={setOpen} />;
-  return (
+  const list = (
     <FlatList
       data={files}
       keyExtractor={(_, index) => String(index)}
@@ -52,23 +52,43 @@ export function ChangesPanel({ id, isFinal }: { id: string; isFinal: boolean }) 
           </ScrollView>
           {failure !== null && <Problem title={t.shareFailed} error={failure} />}
           {truncated && <Warning text={t.diff.truncated} />}
+          {files.length === 0 && patch.trim() !== "" && <Warning text={t.diff.unknown} />}
         </View>
       }
       renderItem={({ item, index }) => <FileRow file={item} onPress={() => setOpen(index)} />}
     />
+  );
+  return (
+    <>
+      {/* It stays, unseen, so that who comes back finds it where it was left. */}
+      <View style={file ? styles.away : styles.here}>{list}</View>
+      {file && open !== null && <FileDiff key={open} file={file} at={open} of={files.length} next={files[open + 1]?.path.split("/").at(-1) ?? null} piece={() => pieceOf(patch, file)} onGo={setOpen} />}
+    </>
   );
 }
 
 function FileRow({ file, onPress }: { file: PatchFile; onPress: () => void }) {
   const colors = useColors();
   const slash = file.path.lastIndexOf("/") + 1;
+  const mode = modeOf(file);
+  const from = file.oldPath && t.fromFile(file.oldPath);
   return (
-    <Pressable role="button" onPress={onPress} style={({ pressed }) => [styles.file, { borderColor: colors.line }, pressed && { backgroundColor: colors.sunken }]}>
+    <Pressable role="button" testID="file" onPress={onPress} style={({ pressed }) => [styles.file, { borderColor: colors.line }, pressed && { backgroundColor: colors.sunken }]}>
       <View style={styles.name}>
         <Text kind="mono">{file.path.slice(slash)}</Text>
         {slash > 0 && (
           <Text kind="small" tone="soft">
             {file.path.slice(0, slash)}
+          </Text>
+        )}
+        {from && (
+          <Text kind="small" tone="soft">
+            {from}
+          </Text>
+        )}
+        {mode && (
+          <Text kind="small" tone="warn">
+            {mode}
           </Text>
         )}
       </View>
@@ -80,22 +100,11 @@ function FileRow({ file, onPress }: { file: PatchFile; onPress: () => void }) {
   );
 }
 
-export function Counts({ added, removed }: { added: number; removed: number }) {
-  return (
-    <Text kind="small" aria-label={`${t.diff.added(added)}, ${t.diff.removed(removed)}`}>
-      <Text kind="small" tone="good">
-        +{count(added)}
-      </Text>{" "}
-      <Text kind="small" tone="bad">
-        −{count(removed)}
-      </Text>
-    </Text>
-  );
-}
-
 const sum = (files: PatchFile[], what: "added" | "removed") => files.reduce((total, file) => total + file[what], 0);
 
 const styles = StyleSheet.create({
+  here: { flex: 1 },
+  away: { display: "none" },
   list: { paddingVertical: space.m },
   head: { gap: space.m, paddingBottom: space.m },
   counts: { flexDirection: "row", alignItems: "center", gap: space.m },

@@ -14,6 +14,8 @@ export const t = {
   shareFailed: "That did not work",
   allFiles: "All files",
   file: (at: number, of: number) => `File ${at} of ${of}`,
+  fromFile: (path: string) => `from ${path}`,
+  copyFile: "Copy the patch of this file",
   nextFile: "Next file",
   previousFile: "Previous file",
   removedLine: "removed",

@@ -8,14 +8,22 @@ interface MockListProps {
   data: unknown[];
   renderItem: (entry: { item: unknown; index: number }) => ReactElement;
   keyExtractor: (item: unknown, index: number) => string;
+  ListFooterComponent?: ReactElement;
   ref?: Ref<object>;
 }
 
 jest.mock("@shopify/flash-list", () => {
   const { Fragment, useImperativeHandle } = jest.requireActual<typeof import("react")>("react");
-  function FlashList({ data, renderItem, keyExtractor, ref }: MockListProps) {
+  function FlashList({ data, renderItem, keyExtractor, ListFooterComponent, ref }: MockListProps) {
     useImperativeHandle(ref, () => ({ scrollToIndex() {}, scrollToEnd() {} }), []);
-    return data.map((item, index) => <Fragment key={keyExtractor(item, index)}>{renderItem({ item, index })}</Fragment>);
+    return (
+      <>
+        {data.map((item, index) => (
+          <Fragment key={keyExtractor(item, index)}>{renderItem({ item, index })}</Fragment>
+        ))}
+        {ListFooterComponent}
+      </>
+    );
   }
   return { FlashList };
 });

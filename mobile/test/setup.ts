@@ -1,6 +1,9 @@
 /** What the phone is made of, for tests: memory in place of its stores, and nothing where it would ask a person. */
 
+import { format } from "node:util";
+
 import { timeoutManager } from "@tanstack/react-query";
+import { act } from "react";
 
 const mockStorage = new Map<string, string>();
 const mockSecrets = new Map<string, string>();
@@ -72,3 +75,33 @@ jest.mock("expo-notifications", () => ({
 /** The notifications that are to be seen, and whether the owner of the phone allows any. */
 export const shown = (): Shown[] => mockShown;
 export const permission = (): { granted: boolean; canAskAgain: boolean } => mockPermission;
+
+/** What React and the libraries have complained of since the last look. */
+const complaints: string[] = [];
+const { error } = console;
+console.error = (...args: unknown[]) => {
+  complaints.push(format(...args).split("\n", 3).join(" "));
+  error(...args);
+};
+
+// Whoever complains is heard: an update outside of `act`, for one, comes at another moment some day, and something else fails. What comes after
+// the last test counts as well.
+const expectNoComplaints = () => expect(complaints.splice(0)).toEqual([]);
+afterEach(expectNoComplaints);
+afterAll(expectNoComplaints);
+
+/**
+ * Timers of components and libraries (lists that measure in batches, queries that tell of answers, buttons that say "Copied" for a while) go off
+ * when they like: between two lines of a test, or after its last one. React is to know that as it knows touches, or it complains on slow machines.
+ */
+type Timer = (run: (...args: unknown[]) => void, wait?: number, ...args: unknown[]) => never;
+const inAct =
+  (timer: Timer): Timer =>
+  (run, wait, ...args) =>
+    timer(() => {
+      if (!isActing()) run(...args);
+      // Nothing is answered: what a timer starts, nobody waits for.
+      else act(() => run(...args));
+    }, wait);
+const isActing = () => (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT === true;
+Object.assign(globalThis, { setTimeout: inAct(setTimeout as unknown as Timer), setInterval: inAct(setInterval as unknown as Timer) });

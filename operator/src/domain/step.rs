@@ -23,6 +23,7 @@
 //! no Pod, no Pod has ever run for it, and creating one is safe. Where it has started, a second Pod is never made.
 
 mod archive;
+mod running;
 
 use codex_crds::Phase;
 use jiff::{SignedDuration, Timestamp};
@@ -32,9 +33,6 @@ use super::pod::{DELETION_SLACK, PodFacts, later};
 
 /// How long after the grace period a Pod is deleted by force; also what an archive that works has, when it is given up, to be completed.
 const FORCE_SLACK: SignedDuration = SignedDuration::from_secs(15);
-/// How long after its time limit a Pod that its node does not end is deleted by force.
-const OVERDUE_SLACK: SignedDuration = SignedDuration::from_secs(60);
-
 /// What the admission says about a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Turn {
@@ -226,7 +224,7 @@ pub fn next(now: Timestamp, situation: &Situation, patience: &Patience) -> Step 
         Some(pod) if !pod.has_started() && !situation.is_start_recorded => {
             not_started(now, admitted_at, is_late, pod, situation, patience)
         }
-        Some(pod) => started(now, pod, situation, patience),
+        Some(pod) => running::step(now, pod, situation, patience),
     }
 }
 
@@ -312,84 +310,6 @@ fn gated(now: Timestamp, situation: &Situation) -> Step {
         Some(due) if due > now => Step::Wait(Some(due)),
         _ => Step::RenewToken,
     }
-}
-
-fn started(now: Timestamp, pod: &PodFacts, situation: &Situation, patience: &Patience) -> Step {
-    if situation.log == LogState::Unread {
-        return Step::Follow;
-    }
-    if !situation.is_start_recorded {
-        return Step::RecordStart;
-    }
-    if let Some(outcome) = outcome::judge(Some(pod), &situation.log, situation.intent, now) {
-        return Step::Conclude(outcome);
-    }
-    match (
-        situation.is_archive_failing,
-        situation.archive_failure_recorded_at,
-    ) {
-        (true, None) => return Step::RecordArchiveFailure,
-        (false, Some(_)) if situation.is_archive_proven => return Step::RecordArchiveRecovery,
-        _ => {}
-    }
-    if pod.is_over(now) {
-        // The reader of the log comes to its end by itself and says so, unless the stores take nothing any more.
-        let finished_at = pod.terminated().and_then(|end| end.finished_at);
-        let give_up_at = finished_at.map(|end| later(end, patience.archive));
-        let is_over = situation.is_finish_forced || give_up_at.is_some_and(|at| at <= now);
-        return match outcome::judge(Some(pod), &LogState::Exhausted, situation.intent, now) {
-            Some(outcome) if is_over => Step::Conclude(outcome),
-            _ => Step::Wait(give_up_at.filter(|at| *at > now)),
-        };
-    }
-    if let (Some(_), Some(asked_at)) = (situation.intent, situation.intent_recorded_at) {
-        return end_gently(now, asked_at, pod, situation, patience);
-    }
-    if let Some(deletion) = pod.deletion {
-        return Step::Wait(Some(later(deletion.due, DELETION_SLACK)));
-    }
-    match (pod.start_time, pod.deadline_seconds) {
-        (Some(start), Some(seconds)) => {
-            let due = later(start, SignedDuration::from_secs(seconds));
-            let overdue = later(later(due, patience.grace), OVERDUE_SLACK);
-            if now >= overdue {
-                Step::DeletePod(Some(0))
-            } else {
-                Step::Wait(Some(overdue))
-            }
-        }
-        _ => Step::Wait(None),
-    }
-}
-
-fn end_gently(
-    now: Timestamp,
-    asked_at: Timestamp,
-    pod: &PodFacts,
-    situation: &Situation,
-    patience: &Patience,
-) -> Step {
-    let force_at = later(later(asked_at, patience.grace), FORCE_SLACK);
-    if now >= force_at {
-        return match pod.deletion {
-            Some(deletion) if deletion.due <= now => {
-                Step::Wait(Some(later(deletion.due, DELETION_SLACK)))
-            }
-            _ => Step::DeletePod(Some(0)),
-        };
-    }
-    if pod.deletion.is_some() || situation.is_deadline_lowered {
-        return Step::Wait(Some(force_at));
-    }
-    // The time limit never fires for a Pod that no node has taken up.
-    let Some(start) = pod.start_time else {
-        return Step::DeletePod(None);
-    };
-    let elapsed = now.duration_since(start).as_secs().max(1);
-    if pod.deadline_seconds.is_some_and(|limit| limit <= elapsed) {
-        return Step::Wait(Some(force_at));
-    }
-    Step::LowerDeadline(elapsed)
 }
 
 fn without_pod(now: Timestamp, situation: &Situation) -> Step {

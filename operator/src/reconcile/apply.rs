@@ -1,11 +1,11 @@
-//! The steps, taken. The one that creates the Pod has a file of its own.
+//! The steps, taken. The one that creates the Pod, and those at the end of a task, have files of their own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use codex_crds::{CodexRepository, CodexTask, CodexTaskStatus, Phase, conditions, meta, reasons};
+use codex_crds::{CodexRepository, CodexTask, CodexTaskStatus, meta, reasons};
 use jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::status::{self, Draft};
@@ -13,13 +13,12 @@ use super::{Flow, Pass, pods};
 use crate::admission::{Decision, user_of};
 use crate::checkpoint::Checkpoint;
 use crate::domain::admission::Waiting;
-use crate::domain::outcome::{LogState, Outcome};
+use crate::domain::outcome::Outcome;
 use crate::domain::step::{Situation, Step};
 use crate::error::Error;
-use crate::follow::{ArchiveReport, LogSource, PodSight};
+use crate::follow::{LogSource, PodSight};
 use crate::observe;
 use crate::plan::{self, Refusal};
-use crate::trace::Times;
 
 /// How long the arrival of a write in the caches may take until it is checked.
 pub(super) const ARRIVAL: Duration = Duration::from_secs(5);
@@ -252,140 +251,6 @@ impl Pass {
         Ok(Flow::Wait(ARRIVAL))
     }
 
-    pub(super) async fn conclude(&mut self, outcome: Outcome) -> Result<Flow, Error> {
-        self.memory(|memory| {
-            memory.outcome = Some(outcome);
-            memory.concluded_at = Some(Timestamp::now());
-        });
-        self.reached(Checkpoint::Concluded).await;
-        Ok(Flow::Again)
-    }
-
-    fn archive(&self) -> Flow {
-        if let Some(outcome) = self.memory(|memory| memory.outcome.clone()) {
-            self.context
-                .logs
-                .archive(&self.id, &self.reference, outcome);
-        }
-        Flow::Again
-    }
-
-    async fn record_archive_failure(&mut self) -> Result<Flow, Error> {
-        if let Some(ArchiveReport::Failing(error)) = self.context.logs.archive_health(&self.id) {
-            self.record(self.draft().archive_failing(&error)).await?;
-            self.context
-                .events
-                .warning(&self.task, reasons::STORAGE_UNAVAILABLE, error);
-        }
-        Ok(Flow::Again)
-    }
-
-    async fn record_archive_recovery(&mut self) -> Result<Flow, Error> {
-        self.record(self.draft().archive_recovered()).await?;
-        self.context.events.normal(
-            &self.task,
-            reasons::UPLOADING,
-            "The log of the task is archived again.",
-        );
-        Ok(Flow::Again)
-    }
-
-    async fn record_final(&mut self) -> Result<Flow, Error> {
-        let Some(outcome) = self.memory(|memory| memory.outcome.clone()) else {
-            return Ok(Flow::Again);
-        };
-        let archived = match self.context.logs.archive_report(&self.id) {
-            Some(ArchiveReport::Done(archived)) => Some(archived),
-            _ => None,
-        };
-        self.reached(Checkpoint::Archived).await;
-        self.record(self.draft().finished(&outcome, archived.as_ref()))
-            .await?;
-        let (pod_uid, concluded_at) =
-            self.memory(|memory| (memory.pod_uid.clone(), memory.concluded_at));
-        if outcome.phase == Phase::Error
-            && observe::true_condition(&self.task, conditions::STARTED).is_none()
-        {
-            self.context.metrics.spawn_failed(&outcome.reason);
-        }
-        self.trace_end(&outcome, pod_uid.as_deref(), concluded_at);
-        self.context.logs.release(
-            &self.id,
-            pod_uid.as_deref(),
-            self.context.config.live_linger(),
-        );
-        tracing::info!(task.id = %self.id, phase = %outcome.phase, reason = %outcome.reason, exit_code = outcome.exit_code, "the task has ended");
-        let note = outcome
-            .message
-            .unwrap_or_else(|| "Codex ended with exit code 0.".to_owned());
-        if outcome.phase == Phase::Error {
-            self.context
-                .events
-                .warning(&self.task, &outcome.reason, note);
-        } else {
-            self.context
-                .events
-                .normal(&self.task, &outcome.reason, note);
-        }
-        self.reached(Checkpoint::FinalRecorded).await;
-        Ok(Flow::Again)
-    }
-
-    fn trace_end(&self, outcome: &Outcome, pod_uid: Option<&str>, concluded_at: Option<Timestamp>) {
-        let state = pod_uid.map(|uid| self.context.logs.report(uid, PodSight::Over).state);
-        let phases = match state {
-            Some(LogState::Ended(end)) => end.phases,
-            _ => None,
-        };
-        let recorded = Timestamp::now();
-        let started = observe::true_condition(&self.task, conditions::STARTED)
-            .map(|condition| condition.last_transition_time.0);
-        let times = Times {
-            submitted: observe::submitted_at(&self.task),
-            started,
-            ended: concluded_at.unwrap_or(recorded),
-            recorded,
-        };
-        self.trace()
-            .ended(&times, outcome, &phases.unwrap_or_default());
-    }
-
-    async fn clean_up(&mut self) -> Result<Flow, Error> {
-        let secret = self
-            .context
-            .secret_api
-            .delete(&meta::pod_name(&self.id), &DeleteParams::default())
-            .await;
-        match secret {
-            Ok(_) => {}
-            Err(error) if is_not_found(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if let Some(pod) = self.pod() {
-            pods::remove(&self.context.pod_api, &pod, None).await?;
-        }
-        self.memory(|memory| memory.is_cleaned_up = true);
-        self.reached(Checkpoint::CleanedUp).await;
-        Ok(Flow::Again)
-    }
-
-    async fn expire(&mut self) -> Result<Flow, Error> {
-        let params = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: Some(self.uid.clone()),
-                resource_version: None,
-            }),
-            ..DeleteParams::background()
-        };
-        match self.context.task_api.delete(&self.name, &params).await {
-            Ok(_) => {}
-            Err(error) if is_not_found(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-        tracing::info!(task.id = %self.id, "the time to live of the task is over");
-        Ok(Flow::Wait(ARRIVAL))
-    }
-
     pub(super) async fn reached(&self, point: Checkpoint) {
         self.context.reached(point, &self.id).await;
     }
@@ -395,11 +260,11 @@ pub(super) fn refused(refusal: &Refusal) -> Outcome {
     Outcome::error(refusal.reason(), refusal.to_string())
 }
 
+pub(super) fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
 /// How long something took, where clocks of several machines may be a little apart.
 fn elapsed(start: Timestamp, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(start)).unwrap_or_default()
-}
-
-fn is_not_found(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_not_found())
 }

@@ -5,6 +5,7 @@
 mod apply;
 mod context;
 mod create;
+mod finish;
 mod gates;
 mod memory;
 mod orphans;

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use clap::Parser;
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 
 use super::{super::programs::Codex, *};
 

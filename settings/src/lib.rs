@@ -16,6 +16,7 @@ mod declared;
 mod docs;
 mod problems;
 mod read;
+mod redis;
 mod unknown;
 pub mod values;
 
@@ -23,6 +24,7 @@ pub use check::Check;
 pub use docs::markdown;
 pub use problems::Problems;
 pub use read::{Loaded, Stop, load, read};
+pub use redis::RedisAt;
 pub use unknown::Unknown;
 
 /// The settings of a program.

@@ -1,6 +1,6 @@
 //! What settings have to do with each other.
 
-use codex_settings::{Check, Settings};
+use codex_settings::{Check, RedisAt, Settings};
 use codex_tasklog::LiveLocation;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -30,47 +30,29 @@ impl Settings for Config {
         for id in OIDC {
             check.needs(id, &["oidc_issuer"]);
         }
-        check_redis(check);
+        check.redis(&[
+            ("live_store", live_log(check)),
+            ("redis_url", counts(check)),
+        ]);
     }
 }
 
-/// Whether an address asks for TLS.
-fn has_tls(address: &SecretString) -> bool {
-    address.expose_secret().trim().starts_with("rediss://")
+/// Where the log of running tasks is.
+fn live_log(check: &Check<'_>) -> RedisAt {
+    let Some(live) = check.get::<LiveLocation>("live_store") else {
+        return RedisAt::Unknown;
+    };
+    live.redis().map_or(RedisAt::Nowhere, |address| {
+        RedisAt::address(address.expose_secret())
+    })
 }
 
-/// How Redis is reached, where there is none, is a mistake: most likely the address is.
-fn check_redis(check: &mut Check<'_>) {
-    let live = check.get::<LiveLocation>("live_store").cloned();
-    // An address that cannot be used was told already.
-    let is_hub = matches!(live, Some(LiveLocation::Hub(_)));
-    let addresses = [
-        (
-            "live_store",
-            live.as_ref().and_then(LiveLocation::redis).cloned(),
-        ),
-        ("redis_url", check.get::<SecretString>("redis_url").cloned()),
-    ];
-    if check.is_set("redis_ca_file") {
-        for (id, address) in addresses {
-            if address.is_some_and(|address| !has_tls(&address)) {
-                let (file, name) = (check.name("redis_ca_file"), check.name(id));
-                check.refuse(format!(
-                    "{file} is set, but {name} names a Redis without TLS, and nothing would be checked: write rediss://, or leave {file} out"
-                ));
-            }
-        }
-    }
-    if !is_hub || check.is_set("redis_url") {
-        return;
-    }
-    for id in ["redis_password", "redis_ca_file"] {
-        if check.is_set(id) {
-            let (name, live) = (check.name(id), check.name("live_store"));
-            check.refuse(format!(
-                "{name} is set, but no Redis is: write its address into {live} or CODEX_REDIS_URL"
-            ));
-        }
+/// Where requests are counted.
+fn counts(check: &Check<'_>) -> RedisAt {
+    match check.get::<SecretString>("redis_url") {
+        Some(address) => RedisAt::address(address.expose_secret()),
+        None if check.is_set("redis_url") => RedisAt::Unknown,
+        None => RedisAt::Nowhere,
     }
 }
 

@@ -1,7 +1,8 @@
 //! What settings have to do with each other.
 
-use codex_settings::{Check, Settings};
+use codex_settings::{Check, RedisAt, Settings};
 use codex_tasklog::LiveLocation;
+use secrecy::ExposeSecret as _;
 
 use super::Config;
 
@@ -11,17 +12,13 @@ impl Settings for Config {
         check.ordered::<u64>("live_keep_bytes", "live_task_bytes");
         check.ordered::<u64>("live_task_bytes", "live_total_bytes");
         check.ordered::<u64>("spool_task_bytes", "spool_total_bytes");
-        // An address that cannot be used was told already.
-        if let Some(LiveLocation::Hub(_)) = check.get("live_store") {
-            for id in ["redis_password", "redis_ca_file"] {
-                if check.is_set(id) {
-                    let (name, live) = (check.name(id), check.name("live_store"));
-                    check.refuse(format!(
-                        "{name} is set, but no Redis is: write its address into {live}"
-                    ));
-                }
-            }
-        }
+        let live = match check.get::<LiveLocation>("live_store") {
+            None => RedisAt::Unknown,
+            Some(live) => live.redis().map_or(RedisAt::Nowhere, |address| {
+                RedisAt::address(address.expose_secret())
+            }),
+        };
+        check.redis(&[("live_store", live)]);
     }
 }
 

@@ -37,3 +37,42 @@ fn everything_that_is_wrong_is_told_at_once() {
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(!told.contains("s3cret"), "{told}");
 }
+
+/// Who wants Redis to prove who it is has to ask for TLS, and who names a password has to name a Redis.
+#[test]
+fn settings_of_redis_that_are_for_nothing_are_mistakes() {
+    let dir = tempfile::tempdir().unwrap();
+    let authorities = dir.path().join("ca.pem");
+    let made = rcgen::generate_simple_self_signed(["redis.example".to_owned()]).unwrap();
+    std::fs::write(&authorities, made.cert.pem()).unwrap();
+    let authorities = authorities.to_str().unwrap();
+    for (live, name, value, mistake) in [
+        (
+            "redis://:s3cret@live.example",
+            "CODEX_REDIS_CA_FILE",
+            authorities,
+            "CODEX_REDIS_CA_FILE is set, but CODEX_LIVE_STORE names a Redis without TLS",
+        ),
+        (
+            "hub:/run/hub.sock",
+            "CODEX_REDIS_CA_FILE",
+            authorities,
+            "CODEX_REDIS_CA_FILE is set, but no Redis is: write its address into CODEX_LIVE_STORE",
+        ),
+        (
+            "hub:/run/hub.sock",
+            "CODEX_REDIS_PASSWORD",
+            "s3cret",
+            "CODEX_REDIS_PASSWORD is set, but no Redis is: write its address into CODEX_LIVE_STORE",
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_codex-operator"))
+            .env_clear()
+            .envs([("CODEX_LIVE_STORE", live), (name, value)])
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(mistake) && !told.contains("s3cret"), "{told}");
+        assert_eq!(output.status.code(), Some(2), "{told}");
+    }
+}

@@ -224,10 +224,19 @@ impl Stack {
     /// When it does not get ready again.
     pub fn kill_9_and_start_again(&self) -> Result<()> {
         let address = self.url().trim_start_matches("http://").to_owned();
+        self.kill_9_for_good()?;
+        self.launch(&address)
+    }
+
+    /// Ends all of it with SIGKILL.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill_9_for_good(&self) -> Result<()> {
         let mut up = self.running().up.take().context("it runs")?;
         up.kill()?;
         up.wait()?;
-        self.launch(&address)
+        Ok(())
     }
 
     /// Stops it the polite way.

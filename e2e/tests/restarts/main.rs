@@ -1,5 +1,6 @@
 //! Parts are killed with SIGKILL while tasks run: nothing is lost, nothing comes twice.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,6 +22,10 @@ fn main() -> Result<ExitCode> {
         operator_during_starts,
     );
     suite.add("restarts::everything", everything);
+    suite.add(
+        "restarts::nothing_is_left_of_an_installation_that_is_removed",
+        removed,
+    );
     // One after the other: each scenario pulls the floor from under the rest.
     suite.one_by_one();
     Ok(suite.run())
@@ -115,6 +120,45 @@ async fn everything(stack: Arc<Stack>) -> Result<()> {
     );
     ensure!(seen.is_done(), "{seen:#?}");
     Ok(())
+}
+
+/// The supervisor dies while a Pod runs, nobody starts it again, and the data folder is deleted.
+async fn removed(_: Arc<Stack>) -> Result<()> {
+    let start = || Stack::start(StackOptions::default());
+    let stack = tokio::task::spawn_blocking(start).await??;
+    let task = stack
+        .admin()
+        .await?
+        .prompt(stack.cwd(), "[demo:messages 6000 100]")
+        .await?;
+    let mut seen = Transcript::default();
+    task.follow_on(&mut seen, |seen| count(seen) >= 1).await?;
+    ensure!(
+        shims(&stack.data())? == 2,
+        "one for the container, and one for its network"
+    );
+    stack.kill_9_for_good()?;
+    until("the data folder to be gone", || async {
+        // The container may still write into it.
+        Ok(std::fs::remove_dir_all(stack.data()).ok())
+    })
+    .await?;
+    until("the last process to end", || async {
+        Ok((shims(&stack.data())? == 0).then_some(()))
+    })
+    .await
+}
+
+/// How many processes own Pods whose state is below a folder.
+fn shims(folder: &Path) -> Result<usize> {
+    let folder = folder.display().to_string();
+    let is_shim = |entry: std::fs::DirEntry| {
+        // It may end while it is looked at.
+        let line = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        line.contains("\0shim\0") && line.contains(&folder)
+    };
+    let processes = std::fs::read_dir("/proc")?.flatten();
+    Ok(processes.map(is_shim).filter(|found| *found).count())
 }
 
 fn count(seen: &Transcript) -> usize {

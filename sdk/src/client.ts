@@ -70,7 +70,7 @@ export class CodexClient {
       return session;
     });
     this.#session = session;
-    this.#platform = { WebSocket: Socket, onWake };
+    this.#platform = { WebSocket: Socket, onWake, transport: "sse" };
     this.tasks = new Tasks(this.#http);
     this.repositories = new Repositories(this.#http);
     this.tokens = new ApiTokens(this.#http);

@@ -20,7 +20,10 @@ export interface StreamOptions {
   view?: "typed" | "raw" | undefined;
   /** `ui` sends at most every 50 ms, which is easier on batteries; `fast` every millisecond, or every 10 ms where many watch. */
   pace?: "fast" | "ui" | undefined;
-  /** `auto` takes server-sent events, and a WebSocket where these do not come through. */
+  /**
+   * `auto` takes server-sent events, and a WebSocket where these do not come through: nothing of them within ten seconds, or something else in their
+   * place. The client then begins its next streams with what came through last.
+   */
   transport?: "auto" | "sse" | "websocket" | undefined;
   /** Called when the connection comes and goes. */
   onConnection?: ((connection: ConnectionState) => void) | undefined;
@@ -31,6 +34,8 @@ export interface StreamPlatform {
   WebSocket: WebSocketConstructor | undefined;
   /** Calls back when it may be worth looking at connections: the network is back, the page is shown again. Answers with how to stop that. */
   onWake: (look: () => void) => () => void;
+  /** What came through last, for streams that may choose. */
+  transport: "sse" | "websocket";
 }
 
 /** Milliseconds, all of them. */
@@ -173,13 +178,16 @@ class Link {
   readonly #id: string;
   readonly #options: StreamOptions;
   #transport: "sse" | "websocket";
+  /** What came in the place of events. Where a WebSocket does not open either, that is the end of it. */
+  #refusal: CodexError | null = null;
 
   constructor(http: Http, platform: StreamPlatform, id: string, options: StreamOptions) {
     this.#http = http;
     this.#platform = platform;
     this.#id = id;
     this.#options = options;
-    this.#transport = options.transport === "websocket" ? "websocket" : "sse";
+    const { transport = "auto" } = options;
+    this.#transport = transport === "auto" && platform.WebSocket ? platform.transport : transport === "websocket" ? "websocket" : "sse";
   }
 
   async *connect(after: number): AsyncGenerator<RawEvent[]> {
@@ -190,7 +198,10 @@ class Link {
     try {
       const source = this.#transport === "sse" ? this.#sse(after, connection.signal, watch) : this.#socket(after, connection.signal, watch);
       for await (const events of source) {
-        if (!isLive) onConnection?.({ state: "live", transport: this.#transport });
+        if (!isLive) {
+          onConnection?.({ state: "live", transport: this.#transport });
+          if (this.#mayChoose) this.#platform.transport = this.#transport;
+        }
         isLive = true;
         watch.pause();
         yield events;
@@ -199,6 +210,8 @@ class Link {
     } catch (error) {
       const reason: unknown = connection.signal.aborted ? abortReason(connection.signal) : error;
       if (!isLive) this.#switch(reason);
+      if (reason instanceof Refused) this.#refusal = reason.answer;
+      if (reason instanceof Refused && !this.#mayChoose) throw reason.answer;
       throw reason instanceof NotOpened ? await this.#why(reason) : reason;
     } finally {
       watch.stop();
@@ -211,9 +224,11 @@ class Link {
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     if (after > 0) headers["Last-Event-ID"] = String(after);
     const { view, pace } = this.#options;
-    const response = await this.#http.open("GET", `${path(this.#id)}/stream`, { query: { view, pace }, headers, signal });
+    const response = await this.#http.open("GET", `${path(this.#id)}/stream`, { query: { view, pace }, headers, signal }).catch((error: unknown) => {
+      throw isForeign(error) ? new Refused(error) : error;
+    });
     const type = response.headers.get("content-type") ?? "";
-    if (!type.startsWith("text/event-stream")) throw new ProtocolError(`the stream came as ${type || "something unknown"}`);
+    if (!type.startsWith("text/event-stream")) throw new Refused(new ProtocolError(`the stream came as ${type || "something unknown"}`));
     const reader = response.body?.getReader?.();
     if (!reader) throw new NoStreams("this platform's fetch cannot read an answer bit by bit");
     const decoder = new TextDecoder();
@@ -244,10 +259,14 @@ class Link {
     yield* messages(new Socket(url, protocols), signal, () => watch.touch());
   }
 
+  get #mayChoose(): boolean {
+    return (this.#options.transport ?? "auto") === "auto" && this.#platform.WebSocket !== undefined;
+  }
+
   /** After a connection without any event: the other transport may come through where this one does not. */
   #switch(reason: unknown): void {
-    const isStuck = reason instanceof NoStreams || reason instanceof HeldBack || reason instanceof NotOpened;
-    if (!isStuck || this.#options.transport === "sse" || this.#options.transport === "websocket" || !this.#platform.WebSocket) return;
+    const isStuck = reason instanceof NoStreams || reason instanceof HeldBack || reason instanceof Refused || reason instanceof NotOpened;
+    if (!isStuck || !this.#mayChoose) return;
     this.#transport = this.#transport === "sse" ? "websocket" : "sse";
   }
 
@@ -255,7 +274,7 @@ class Link {
   async #why(notOpened: NotOpened): Promise<unknown> {
     try {
       await this.#http.json("GET", path(this.#id), { signal: this.#options.signal, maxRetries: 0 });
-      return notOpened;
+      return this.#refusal ?? notOpened;
     } catch (error) {
       return error;
     }
@@ -266,6 +285,18 @@ class Link {
 class NoStreams extends ConnectionError {}
 /** A connection that says nothing at all. */
 class HeldBack extends ConnectionError {}
+/** Something between here and the gateway has put its own answer in the place of events. */
+class Refused extends ConnectionError {
+  readonly answer: CodexError;
+
+  constructor(answer: CodexError) {
+    super(answer.message, { cause: answer });
+    this.answer = answer;
+  }
+}
+
+/** A refusal without the words of a gateway. Those with a 5xx are what proxies say while a gateway is away, which passes. */
+const isForeign = (error: unknown): error is APIError => error instanceof APIError && error.code === "unknown" && error.status >= 400 && error.status < 500 && error.status !== 401 && error.status !== 408 && error.status !== 429;
 
 /** Ends a connection that is silent for too long. */
 class Watch {

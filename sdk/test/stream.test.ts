@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { AbortError, CodexClient, type ConnectionState, NotFoundError, ProtocolError, type TaskEvent } from "../src/index.js";
+import { AbortError, CodexClient, type ConnectionState, NotFoundError, PermissionDeniedError, ProtocolError, type TaskEvent, type WebSocketConstructor } from "../src/index.js";
 
 /** One connection: what it sends, and what happens then. */
-type Connection = { send: string; then?: "end" | "break" | "silence"; status?: number; headers?: Record<string, string> };
+type Connection = { send: string; then?: "end" | "break" | "silence"; status?: number; headers?: Record<string, string>; type?: string };
 
 const log = (id: number, from?: number) => `event: log\nid: ${id}\ndata: {"line":"${id}"${from ? `,"from":${from}` : ""}}\n\n`;
 const running = 'event: status\ndata: {"state":"running"}\n\n';
@@ -11,19 +11,26 @@ const done = 'event: done\ndata: {"exit_code":0,"state":"completed"}\n\n';
 
 /** A client whose streams play these connections, one after the other. */
 function clientOf(...connections: Connection[]) {
+  return clientWith(undefined, ...connections);
+}
+
+function clientWith(Socket: WebSocketConstructor | undefined, ...connections: Connection[]) {
   const asked: (string | undefined)[] = [];
   const states: ConnectionState[] = [];
   let wake = () => {};
   const client = new CodexClient({
     baseURL: "http://gateway",
     auth: { token: "t" },
+    ...(Socket && { WebSocket: Socket }),
     onWake: (look) => {
       wake = look;
       return () => {};
     },
     fetch: async (_, init = {}) => {
       asked.push((init.headers as Record<string, string>)["Last-Event-ID"]);
-      const { send, then = "end", status = 200, headers } = connections.shift()!;
+      const { send, then = "end", status = 200, headers, type = "text/event-stream" } = connections.shift()!;
+      // What a proxy says has not the form of a gateway's refusals.
+      if (type === "text/html" && status !== 200) return new Response("<html>", { status });
       if (status !== 200) return new Response(JSON.stringify({ error: { code: "x", message: "x" } }), { status, ...(headers && { headers }) });
       const body = new ReadableStream<Uint8Array>({
         start: (controller) => {
@@ -36,7 +43,7 @@ function clientOf(...connections: Connection[]) {
           if (then === "break") controller.error(new TypeError("terminated"));
         },
       });
-      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+      return new Response(body, { headers: { "content-type": type } });
     },
   });
   return { client, asked, states, wake: () => wake(), onConnection: (state: ConnectionState) => states.push(state) };
@@ -164,6 +171,95 @@ describe("connections", () => {
     await run;
     expect(count).toBe(2);
     expect(asked).toHaveLength(1);
+  });
+});
+
+/** WebSockets that say the same each time, or do not open. */
+function sockets(messages: string[] | null) {
+  const opened: string[] = [];
+  class Socket {
+    onopen: (() => void) | null = null;
+    onmessage: ((message: { data: unknown }) => void) | null = null;
+    onerror: (() => void) | null = null;
+    onclose: (() => void) | null = null;
+    constructor(url: string) {
+      opened.push(new URL(url).search);
+      queueMicrotask(() => {
+        if (!messages) return this.onerror?.();
+        this.onopen?.();
+        for (const data of messages) this.onmessage?.({ data });
+      });
+    }
+    close(): void {}
+  }
+  return { opened, Socket: Socket as unknown as WebSocketConstructor };
+}
+
+describe("where server-sent events do not come through", () => {
+  const json = (id: number) => JSON.stringify({ event: "log", id, data: { line: String(id) } });
+  const end = JSON.stringify({ event: "done", data: { exit_code: 0, state: "completed" } });
+  const page = { send: "<html>", type: "text/html" };
+
+  test.each([
+    ["something else comes in their place", page],
+    ["a proxy refuses them", { ...page, status: 403 }],
+    ["nothing comes at all", { send: "", then: "silence" as const }],
+  ])("because %s, a WebSocket takes over, and goes on after the last number", async (_, obstacle) => {
+    const { Socket, opened } = sockets([json(3), end]);
+    const { client, states, onConnection } = clientWith(Socket, { send: log(1) + log(2), then: "break" }, obstacle);
+    const { ids, error } = await played(client, { onConnection });
+    expect(error).toBeUndefined();
+    expect(ids).toEqual([1, 2, 3]);
+    expect(opened).toEqual(["?after=2"]);
+    expect(states.at(-1)).toEqual({ state: "live", transport: "websocket" });
+  });
+
+  test("the next stream begins with what came through", async () => {
+    const { Socket, opened } = sockets([json(1), end]);
+    const { client, asked } = clientWith(Socket, page);
+    expect((await played(client)).ids).toEqual([1]);
+    expect((await played(client)).ids).toEqual([1]);
+    expect(asked).toHaveLength(1);
+    expect(opened).toHaveLength(2);
+  });
+
+  test("a WebSocket that opens no more is left for them again", async () => {
+    const open = sockets([json(1), end]);
+    let Socket = open.Socket;
+    const either = function (url: string, protocols: string[]) {
+      return new Socket(url, protocols);
+    } as unknown as WebSocketConstructor;
+    const { client } = clientWith(either, page, { send: "{}" }, { send: log(1) + done });
+    expect((await played(client)).ids).toEqual([1]);
+    ({ Socket } = sockets(null));
+    const { ids, error } = await played(client);
+    expect({ ids, error }).toEqual({ ids: [1], error: undefined });
+  });
+
+  test("and a WebSocket does not open either, that is said, and not tried for ever", async () => {
+    for (const [obstacle, kind] of [
+      [page, ProtocolError],
+      [{ ...page, status: 403 }, PermissionDeniedError],
+    ] as const) {
+      const { Socket, opened } = sockets(null);
+      const { client } = clientWith(Socket, obstacle, { send: "{}" });
+      expect((await played(client)).error).toBeInstanceOf(kind);
+      expect(opened).toHaveLength(1);
+    }
+  });
+
+  test("what the gateway itself refuses is no reason to try another way", async () => {
+    const { Socket, opened } = sockets([end]);
+    const { client } = clientWith(Socket, { send: "", status: 404 });
+    expect((await played(client)).error).toBeInstanceOf(NotFoundError);
+    expect(opened).toEqual([]);
+  });
+
+  test("whoever asked for them by name gets them, or the reason", async () => {
+    const { Socket, opened } = sockets([end]);
+    const { client } = clientWith(Socket, page);
+    expect((await played(client, { transport: "sse" })).error).toBeInstanceOf(ProtocolError);
+    expect(opened).toEqual([]);
   });
 });
 

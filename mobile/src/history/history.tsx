@@ -1,7 +1,7 @@
 import type { Task } from "@codex-remote/sdk";
 import { count } from "@codex-remote/view";
 import { useIsFocused } from "expo-router";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { ActivityIndicator, FlatList, Platform, RefreshControl, StyleSheet, View } from "react-native";
 import { useSafeAreaInsets } from "react-native-safe-area-context";
 
@@ -49,6 +49,14 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
     setPulled(true);
     void query.refetch().finally(() => setPulled(false));
   };
+  // The list says once that its end is near. While it is read again there is no next page to ask for, so that has to wait.
+  const isAtEnd = useRef(false);
+  const more = () => {
+    if (!isAtEnd.current || query.isFetching) return;
+    isAtEnd.current = false;
+    if (query.hasNextPage) void query.fetchNextPage();
+  };
+  useEffect(more);
 
   return (
     <FlatList
@@ -63,7 +71,8 @@ export function History({ selected = null, onOpen, onCompose }: HistoryProps) {
       refreshControl={<RefreshControl refreshing={isPulled} onRefresh={refresh} tintColor={colors.accent} colors={[colors.accent]} progressViewOffset={insets.top} />}
       onEndReachedThreshold={1}
       onEndReached={() => {
-        if (query.hasNextPage && !query.isFetching) void query.fetchNextPage();
+        isAtEnd.current = true;
+        more();
       }}
       ListHeaderComponent={
         <View style={styles.head}>

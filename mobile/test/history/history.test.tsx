@@ -43,6 +43,23 @@ test("more come at the end of the list, each once", async () => {
   expect(mockGateway.requests.filter((name) => name.includes("cursor=")).length).toBe(2);
 });
 
+test("an end that is reached while the list is read again is not forgotten: the list says it only once", async () => {
+  mockGateway.page = 3;
+  for (let n = 1; n <= 5; n++) mockGateway.add({ prompt: `task ${n}` });
+  drawSignedIn(<History {...nothing} />);
+  await entry(/^task 5$/);
+  const answers: (() => void)[] = [];
+  mockGateway.hold = new Promise((done) => answers.push(done));
+  const list = screen.getByTestId("history");
+  act(() => (list.props as { refreshControl: { props: { onRefresh: () => void } } }).refreshControl.props.onRefresh());
+  const asked = mockGateway.requests.length;
+  fireEvent(list, "endReached");
+  mockGateway.hold = null;
+  answers.forEach((answer) => answer());
+  await waitFor(() => expect(entries()).toEqual([5, 4, 3, 2, 1].map((n) => `task ${n}`)), patient);
+  expect(mockGateway.requests.slice(asked - 1).filter((name) => name.includes("cursor="))).toHaveLength(1);
+});
+
 test("words and states are asked of the gateway, and cleared again", async () => {
   mockGateway.add({ prompt: "red door", status: "completed" });
   mockGateway.add({ prompt: "red fence", status: "error" });

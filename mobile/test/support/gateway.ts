@@ -15,6 +15,8 @@ export class Gateway {
   /** The origin that is away while others are there, and how many requests it has not answered. */
   isAwayAt: string | null = null;
   failed = 0;
+  /** What answers wait for. */
+  hold: Promise<void> | null = null;
   /** Answers to come before all others, by `METHOD path` without the query. */
   readonly answers = new Map<string, () => Response | Promise<Response>>();
   page = 50;
@@ -30,6 +32,7 @@ export class Gateway {
     const method = init.method ?? "GET";
     const name = `${method} ${url.pathname}`;
     this.requests.push(name + url.search);
+    if (this.hold) await this.hold;
     const special = this.answers.get(name);
     if (special) return special();
     const body = typeof init.body === "string" ? (JSON.parse(init.body) as Record<string, string>) : {};

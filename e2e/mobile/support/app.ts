@@ -86,6 +86,26 @@ export class App {
     }, state);
   }
 
+  /** Everything that the browser keeps for the app. */
+  kept(): Promise<string> {
+    return this.page.evaluate(async () => {
+      const texts = Object.keys(localStorage).map((key) => localStorage.getItem(key) ?? "");
+      for (const { name } of await indexedDB.databases()) {
+        const database = await new Promise<IDBDatabase>((done, fail) => {
+          const opening = indexedDB.open(name!);
+          opening.onsuccess = () => done(opening.result);
+          opening.onerror = () => fail(new Error("the database cannot be opened"));
+        });
+        for (const store of database.objectStoreNames) {
+          const all = database.transaction(store).objectStore(store).getAll();
+          texts.push(await new Promise<string>((done) => (all.onsuccess = () => done(JSON.stringify(all.result)))));
+        }
+        database.close();
+      }
+      return texts.join("\n");
+    });
+  }
+
   /** How often `text` stands in the terminal, as its search counts it. */
   async expectInTerminal(text: string, times: number): Promise<void> {
     await this.tab("Terminal");

@@ -19,8 +19,11 @@ export class PhoneWeb {
   /** Streams of events that are open now, and the numbers after which they were asked for, in their order. */
   openStreams = 0;
   readonly askedAfter: number[] = [];
-  /** How often a WebSocket was opened. */
-  sockets = 0;
+  /** The numbers after which WebSockets were asked for. */
+  readonly sockets: number[] = [];
+  /** How many requests there were, streams among them, and how many are not answered yet. */
+  requests = 0;
+  openRequests = 0;
   /** What becomes of server-sent events on their way: some proxies keep them until the end, others put a page of their own in their place. */
   events: "pass" | "hold" | "refuse" = "pass";
   readonly #server: Server;
@@ -32,7 +35,7 @@ export class PhoneWeb {
     this.#isShared = isShared;
     this.#server = createServer((request, response) => this.#serve(request, response));
     this.#server.on("upgrade", (incoming, socket, head) => {
-      this.sockets++;
+      this.sockets.push(Number(new URL(incoming.url ?? "/", this.url).searchParams.get("after") ?? 0));
       const out = connect(Number(this.#gateway.port), this.#gateway.hostname, () => {
         const headers = Object.entries(incoming.headers).map(([name, value]) => `${name}: ${String(value)}`);
         out.write([`${incoming.method} ${incoming.url} HTTP/1.1`, ...headers, "", ""].join("\r\n"));
@@ -74,6 +77,9 @@ export class PhoneWeb {
   }
 
   #pass(incoming: IncomingMessage, outgoing: ServerResponse, pathname: string): void {
+    this.requests++;
+    this.openRequests++;
+    outgoing.on("close", () => this.openRequests--);
     if (pathname.endsWith("/stream")) {
       this.openStreams++;
       this.askedAfter.push(Number(incoming.headers["last-event-id"] ?? 0));

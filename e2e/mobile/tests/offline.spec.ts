@@ -34,31 +34,14 @@ test("history and a finished task can be read without a server, and say that the
 });
 
 test("who signs out leaves nothing behind", async ({ app, page }) => {
-  const kept = () =>
-    page.evaluate(async () => {
-      const texts = Object.keys(localStorage).map((key) => localStorage.getItem(key) ?? "");
-      for (const { name } of await indexedDB.databases()) {
-        const database = await new Promise<IDBDatabase>((done, fail) => {
-          const opening = indexedDB.open(name!);
-          opening.onsuccess = () => done(opening.result);
-          opening.onerror = () => fail(new Error("the database cannot be opened"));
-        });
-        for (const store of database.objectStoreNames) {
-          const all = database.transaction(store).objectStore(store).getAll();
-          texts.push(await new Promise<string>((done) => (all.onsuccess = () => done(JSON.stringify(all.result)))));
-        }
-        database.close();
-      }
-      return texts.join("\n");
-    });
   await app.signIn();
   await app.submit("[demo:say a secret about giraffes]");
   await expect(app.state).toHaveText("Completed");
   await page.getByRole("button", { name: "Back to the tasks" }).click();
-  await expect.poll(async () => (await kept()).includes("giraffes")).toBe(true);
+  await expect.poll(async () => (await app.kept()).includes("giraffes")).toBe(true);
   await app.open("/settings");
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Sign out", exact: true }).click();
   await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
-  await expect.poll(async () => (await kept()).includes("giraffes")).toBe(false);
+  await expect.poll(async () => (await app.kept()).includes("giraffes")).toBe(false);
 });

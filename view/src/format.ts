@@ -52,7 +52,7 @@ export function ago(time: string, now = Date.now()): string {
 const full = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
 export const moment = (time: string): string => full.format(new Date(time));
 
-const clock = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const clock = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 export const clockTime = (time: string): string => (time ? clock.format(new Date(time)) : "");
 
 export const firstLine = (text: string): string => text.trimStart().split("\n", 1)[0] ?? "";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { ago, duration, firstLine, short, size } from "../src/format.js";
+import { ago, clockTime, duration, firstLine, short, size } from "../src/format.js";
 
 const now = Date.parse("2026-03-04T12:00:00Z");
 const at = (seconds: number) => new Date(now + seconds * 1000).toISOString();
@@ -36,4 +36,8 @@ test("durations have two units at most", () => {
 test("the first line is the first that says something", () => {
   expect(firstLine("\n  Fix it\nnow")).toBe("Fix it");
   expect(firstLine("")).toBe("");
+});
+
+test("the first hour of a day is 00", () => {
+  expect(clockTime(new Date(2026, 0, 2, 0, 5, 6).toISOString())).toBe("00:05:06");
 });

@@ -1,3 +1,6 @@
+/** A page leaves no files behind but those that its owner saves. */
+export const forgetHandedOver = (): void => {};
+
 /** Hands a text to the browser's share sheet as a file, or as a download where there is none. */
 export async function handOver(text: string, name: string, mimeType: string): Promise<void> {
   const files = [new File([text], name, { type: mimeType })];

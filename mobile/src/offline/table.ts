@@ -1,11 +1,19 @@
+import { Paths } from "expo-file-system";
 import { type SQLiteDatabase, openDatabaseAsync } from "expo-sqlite";
+import { Platform } from "react-native";
 
 import type { Card, Place, Table } from "./shelf";
 
 /** Beside the key-value file of `platform/storage.ts`, so that what grows does not slow what the app reads first. */
 const FILE = "shelf.db";
+/**
+ * iOS puts the folder of documents into backups, and what comes back from the gateway has no business there. It may empty the other folder when there is no
+ * room left. On Android nothing of the app is in a backup.
+ */
+const folder = (): string | undefined => (Platform.OS === "ios" ? Paths.cache.uri : undefined);
 const CREATE = `
   PRAGMA journal_mode = WAL;
+  PRAGMA secure_delete = ON;
   CREATE TABLE IF NOT EXISTS shelf (
     server TEXT NOT NULL, subject TEXT NOT NULL, part TEXT NOT NULL, text TEXT NOT NULL, size INTEGER NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (server, subject, part)
@@ -15,7 +23,7 @@ const PLACE = "server = ? AND subject = ? AND part = ?";
 let opened: Promise<SQLiteDatabase> | null = null;
 
 function database(): Promise<SQLiteDatabase> {
-  opened ??= openDatabaseAsync(FILE).then(async (database) => {
+  opened ??= openDatabaseAsync(FILE, undefined, folder()).then(async (database) => {
     await database.execAsync(CREATE);
     return database;
   });
@@ -38,5 +46,7 @@ export const table: Table = {
   async remove(places: Place[]) {
     const open = await database();
     for (const { server, subject, part } of places) await open.runAsync(`DELETE FROM shelf WHERE ${PLACE}`, [server, subject, part]);
+    // What was written lately is in the log of the database as well.
+    if (places.length > 0) await open.execAsync("PRAGMA wal_checkpoint(TRUNCATE)");
   },
 };

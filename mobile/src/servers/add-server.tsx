@@ -9,7 +9,7 @@ import { Problem } from "@/ui/notice";
 import { Text } from "@/ui/text";
 import { space } from "@/ui/theme";
 import { findServer } from "./find";
-import { addServer } from "./servers";
+import { meetServer } from "./session";
 
 /** A page that a gateway serves knows where the gateway is. */
 const here = Platform.OS === "web" ? location.origin : "";
@@ -20,8 +20,8 @@ export function AddServer({ onAdded }: { onAdded?: () => void }) {
   const find = useMutation({
     mutationFn: () => findServer(typed),
     networkMode: "always",
-    onSuccess: ({ url }) => {
-      addServer(url);
+    onSuccess: async ({ url }) => {
+      await meetServer(url);
       onAdded?.();
     },
   });

@@ -36,8 +36,11 @@ function tokenStore(url: string): TokenStore {
   return {
     async load() {
       const tokens = parsed(await secrets.get(key));
-      // A phone that was restored from a backup knows the servers, but has no keychain of theirs.
-      if (!tokens && listServers().some((server) => server.url === url && server.isSignedIn)) changeServer(url, { isSignedIn: false, hasEnded: true });
+      // A phone that was restored from a backup knows the servers, but has no keychain of theirs. Who signs in next may be somebody else.
+      if (!tokens && listServers().some((server) => server.url === url && server.isSignedIn)) {
+        changeServer(url, { isSignedIn: false });
+        over(url);
+      }
       return tokens;
     },
     async save(tokens) {

@@ -1,8 +1,14 @@
 import { secrets } from "@/platform/secrets";
 import { openWindow, returnAddress } from "@/platform/window";
 import { clientFor, secretKey } from "./client";
-import { changeServer, dropServer } from "./servers";
+import { addServer, changeServer, dropServer, listServers } from "./servers";
 import { wipe } from "./wipe";
+
+/** Adds a server, or only turns to it where it is known. The keychain of iOS outlives the app: what an earlier installation left there is nobody's. */
+export async function meetServer(url: string): Promise<void> {
+  if (!listServers().some((server) => server.url === url)) await secrets.remove(secretKey(url)).catch(() => {});
+  addServer(url);
+}
 
 /** Signs in with a password. */
 export async function signIn(url: string, email: string, password: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { forgetComposer } from "@/composer/kept";
+import { forgetHandedOver } from "@/live/hand-over";
 import { forgetNotices } from "@/notices/watched";
 import { wipeShelf } from "@/offline";
 import { forgetQueries } from "@/queries";
@@ -7,6 +8,7 @@ import { forgetQueries } from "@/queries";
 export async function wipe(url: string): Promise<void> {
   forgetQueries(url);
   forgetComposer(url);
+  forgetHandedOver();
   await wipeShelf(url);
   await forgetNotices(url);
 }

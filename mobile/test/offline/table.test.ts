@@ -4,8 +4,11 @@ import initSqlJs, { type Database, type SqlValue } from "sql.js";
 import { table } from "@/offline/table";
 
 const mockOpened: Database[] = [];
+const mockFolders: (string | undefined)[] = [];
+jest.mock("expo-file-system", () => ({ Paths: { cache: { uri: "file:///Caches/" } } }));
 jest.mock("expo-sqlite", () => ({
-  openDatabaseAsync: async () => {
+  openDatabaseAsync: async (_name: string, _options?: object, folder?: string) => {
+    mockFolders.push(folder);
     const [database] = mockOpened;
     if (!database) throw new Error("there is no room");
     const all = (sql: string, values: SqlValue[] = []) => {
@@ -43,4 +46,9 @@ test("a device without room keeps nothing, until it has some; then what is writt
   await table.remove([place]);
   expect(await table.read(place)).toBeNull();
   expect(await table.cards()).toHaveLength(1);
+});
+
+test("on iOS it is where no backup reaches, and what is removed is overwritten", () => {
+  expect(new Set(mockFolders)).toEqual(new Set(["file:///Caches/"]));
+  expect(mockOpened[0]?.exec("PRAGMA secure_delete")[0]?.values).toEqual([[1]]);
 });

@@ -5,7 +5,7 @@ import { watch, watched } from "@/notices/watched";
 import { keys, queriesFor } from "@/queries";
 import { clientFor, forgetClients, secretKey } from "@/servers/client";
 import { addServer, chooseServer, currentServer, listServers } from "@/servers/servers";
-import { removeServer, signIn, signInWithCode, signOut } from "@/servers/session";
+import { meetServer, removeServer, signIn, signInWithCode, signOut } from "@/servers/session";
 import { SERVER, signedIn, startAnew } from "../support/app";
 import { Gateway } from "../support/gateway";
 import { secretsOf, storageOf } from "../setup";
@@ -146,4 +146,15 @@ test("keys of two servers are never the same, and fit the keychain", () => {
   const urls = [SERVER, "http://codex.example.com", "https://codex.example.com:8443", "https://codex-example.com"];
   expect(new Set(urls.map(secretKey)).size).toBe(urls.length);
   for (const url of urls) expect(secretKey(url)).toMatch(/^[\w.-]+$/);
+});
+
+test("what an earlier installation left in the keychain of iOS is dropped when its server is added again", async () => {
+  secretsOf().set(secretKey(SERVER), JSON.stringify({ accessToken: "access-old", refreshToken: "refresh-old", renewAt: 0 }));
+  await meetServer(SERVER);
+  expect(tokens()).toBeNull();
+  expect(currentServer()).toMatchObject({ url: SERVER, isSignedIn: false });
+  // Turning to a server that is known ends no session.
+  await signIn(SERVER, "ada@example.com", "right");
+  await meetServer(SERVER);
+  expect(tokens()?.refreshToken).toMatch(/^refresh-/);
 });

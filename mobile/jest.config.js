@@ -2,7 +2,8 @@
 module.exports = {
   preset: "jest-expo",
   setupFilesAfterEnv: ["<rootDir>/test/setup.ts"],
-  moduleNameMapper: { "^@/(.*)$": "<rootDir>/src/$1" },
+  // As on a phone, jest takes what packages have for browsers; this one is for the tests only.
+  moduleNameMapper: { "^@/(.*)$": "<rootDir>/src/$1", "^yaml$": "<rootDir>/node_modules/yaml/dist/index.js" },
   testMatch: ["<rootDir>/test/**/*.test.{ts,tsx}"],
   // Packages of this repository are ESM, like many of React Native's.
   transformIgnorePatterns: ["node_modules/(?!(?:(?:jest-)?react-native|@react-native(?:-community)?|expo(?:nent)?|@expo(?:nent)?/.*|@expo-google-fonts/.*|react-navigation|@react-navigation/.*|@shopify/.*|standard-navigation|@codex-remote/.*|idb-keyval)/?)"],

@@ -124,7 +124,7 @@ function endsThere(changes: Change[]): void {
 }
 
 /** A line that was added or removed: the line end of Windows is shown, because it may be all that is different. */
-const changed = (line: string): string => visible(line.slice(1).replace(/\r$/, "␍"));
+const changed = (line: string): string => visible(line.slice(1).replace(/\r$/, "⟨CR⟩"));
 
 /** Characters that are not to be seen, or that turn the order of others around, so that code looks like other code ("Trojan Source"). */
 // eslint-disable-next-line no-control-regex -- That is what it is for; tabs are left as they are.

@@ -73,7 +73,7 @@ test("each file is a patch of its own, and all of them together are the patch", 
 
 test("what cannot be seen in a line is shown", () => {
   const hunk = (...lines: string[]) => parsePatch(["diff --git a/x b/x", "--- a/x", "+++ b/x", "@@ -1,2 +1,2 @@", ...lines, ""].join("\n"))[0]!.hunks[0]!.changes.map((change) => change.content);
-  expect(hunk(" a\r", "-end\r", "+end")).toEqual(["a", "end␍", "end"]);
+  expect(hunk(" a\r", "-end\r", "+end")).toEqual(["a", "end⟨CR⟩", "end"]);
   expect(hunk(" \ta", "-if (admin)", "+if (admin\u202e\u2066)\u0000")).toEqual(["\ta", "if (admin)", "if (admin⟨U+202E⟩⟨U+2066⟩)⟨U+0000⟩"]);
   expect(hunk(" é 👩‍💻 ‌", "-a", "+b")[0]).toBe("é 👩‍💻 ‌");
 });

@@ -5,7 +5,7 @@ import { StyleSheet, View } from "react-native";
 import { t } from "@/task/strings";
 import { Text } from "@/ui/text";
 import { type Palette, space } from "@/ui/theme";
-import { MarkdownView } from "./markdown-view";
+import { MarkdownView } from "./markdown/markdown-view";
 import { OutputLines } from "./output-lines";
 
 const changes: Record<"add" | "update" | "delete", keyof Palette> = { add: "good", update: "warn", delete: "bad" };

@@ -1,5 +1,5 @@
 import { type Row, clockTime, isProblem, plainMessage, rowName, textOf } from "@codex-remote/view";
-import { type ReactNode, memo } from "react";
+import { Fragment, type ReactNode, memo } from "react";
 import { StyleSheet, View } from "react-native";
 
 import { t } from "@/task/strings";
@@ -30,7 +30,8 @@ export const TimelineRow = memo(function TimelineRow({ row, isMarked, isOver = f
           {clockTime(row.ts)}
         </Text>
       </View>
-      {bodyOf(row)}
+      {/* A list draws another row in the place of this one; what was opened here is not open there. */}
+      <Fragment key={row.id}>{bodyOf(row)}</Fragment>
     </View>
   );
 });

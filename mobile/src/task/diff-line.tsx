@@ -1,7 +1,7 @@
 import { type Change, count } from "@codex-remote/view";
 import type { CodeSpan } from "@codex-remote/view/highlight";
 import { memo } from "react";
-import { StyleSheet, View } from "react-native";
+import { Platform, StyleSheet, View } from "react-native";
 
 import { CodeLine, widened } from "@/live/code-line";
 import { Text } from "@/ui/text";
@@ -33,7 +33,7 @@ export const DiffLine = memo(function DiffLine({ change, spans, isWrapped, digit
       <Text kind="mono" tone="soft" aria-hidden style={styles.text}>
         {`${String(change.after ?? change.before ?? "").padStart(digits)} ${sign}`}
       </Text>
-      <Text kind="mono" selectable style={[styles.text, isWrapped && styles.wrapped]} {...(!isWrapped && { numberOfLines: 1 })}>
+      <Text kind="mono" selectable numberOfLines={isWrapped ? undefined : unwrapped.numberOfLines} style={[styles.text, isWrapped ? styles.wrapped : unwrapped.style]}>
         {spans && spans.length > 0 ? <CodeLine spans={spans} /> : widened(text) || "\u200b"}
         {hidden > 0 && (
           <Text kind="small" tone="soft">
@@ -59,12 +59,14 @@ export const HunkLine = memo(function HunkLine({ header }: { header: string }) {
   );
 });
 
+/** In a page a text of one line would lose the spaces before it, which are half of what code says. */
+const unwrapped = Platform.OS === "web" ? { numberOfLines: undefined, style: { whiteSpace: "pre" } as object } : { numberOfLines: 1, style: null };
+
 const styles = StyleSheet.create({
   line: { flexDirection: "row", gap: space.s, paddingHorizontal: space.xs },
   // A word that is longer than the line is broken.
   wrapped: { flex: 1, minWidth: 0 },
   hunk: { paddingHorizontal: space.xs, paddingVertical: 2 },
-  // Line numbers are padded with spaces, which have to stay.
-  text: { fontSize: 13, ...({ whiteSpace: "pre-wrap" } as object) },
+  text: { fontSize: 13 },
   end: { fontSize: 12 },
 });

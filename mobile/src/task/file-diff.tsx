@@ -7,7 +7,7 @@ import { CopyButton } from "@/live/action-button";
 import { useHighlighter } from "@/platform/highlighter";
 import { Button } from "@/ui/button";
 import { Text } from "@/ui/text";
-import { space } from "@/ui/theme";
+import { TOUCH, space } from "@/ui/theme";
 import { Counts } from "./counts";
 import { DiffLine, HunkLine } from "./diff-line";
 import { DiffColors, type DiffRow, PART, digitsOf, rowsOf, widthOf } from "./diff-rows";
@@ -36,7 +36,7 @@ export function FileDiff({ file, at, of, next, piece, onGo }: FileDiffProps) {
   return (
     <View style={styles.panel}>
       <View style={styles.bar}>
-        <Button title={`‹ ${t.allFiles}`} label={t.allFiles} onPress={() => onGo(null)} style={styles.button} />
+        <Button title="‹" label={t.allFiles} onPress={() => onGo(null)} style={styles.button} />
         <Button title="↑" label={t.previousFile} isDisabled={at === 0} onPress={() => onGo(at - 1)} style={styles.button} />
         <Button title="↓" label={t.nextFile} isDisabled={at + 1 === of} onPress={() => onGo(at + 1)} style={styles.button} />
         <Button title={isWrapped ? t.noWrap : t.log.wrap} onPress={() => setWrapped(!isWrapped)} style={styles.button} />
@@ -110,7 +110,7 @@ function Lines({ file, isWrapped, next, onNext }: LinesProps) {
 const styles = StyleSheet.create({
   panel: { flex: 1, gap: space.s, paddingTop: space.s },
   bar: { flexDirection: "row", flexWrap: "wrap", alignItems: "center", gap: space.s },
-  button: { paddingHorizontal: space.m },
+  button: { minWidth: TOUCH, paddingHorizontal: space.s },
   facts: { flexDirection: "row", flexWrap: "wrap", alignItems: "center", columnGap: space.m },
   fill: { flex: 1 },
   footer: { paddingVertical: space.m, alignItems: "flex-start" },

@@ -25,5 +25,12 @@ export const t = {
   offlineAsked: "The gateway has not answered yet.",
   missingText: "The gateway cannot be reached, and this device keeps only the tasks that were opened last.",
   failed: "The task cannot be loaded",
+  code: "Code",
+  copyCode: "Copy the code",
+  done: "done",
+  open: "to do",
+  table: (rows: number) => `Table of ${rows} ${rows === 1 ? "row" : "rows"}`,
+  showRows: (rows: number) => `Show all ${rows} rows`,
+  showMore: (characters: string) => `Show more (${characters} characters)`,
   noWrap: "Do not wrap",
 } as const;

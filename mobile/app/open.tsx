@@ -1,12 +1,15 @@
+import { useMutation } from "@tanstack/react-query";
 import { useLocalSearchParams, useRouter } from "expo-router";
 import { useEffect } from "react";
 
+import { setGoal } from "@/links/goal";
 import { isTaskId } from "@/links/target";
 import { nameOf } from "@/servers/address";
-import { chooseServer, currentServer, useServers } from "@/servers/servers";
+import { findServer } from "@/servers/find";
+import { addServer, chooseServer, currentServer, useServers } from "@/servers/servers";
 import { t } from "@/strings";
 import { Button } from "@/ui/button";
-import { Notice } from "@/ui/notice";
+import { Notice, Problem } from "@/ui/notice";
 import { Screen } from "@/ui/screen";
 import { useRouterReady } from "@/use-router-ready";
 
@@ -14,21 +17,50 @@ import { useRouterReady } from "@/use-router-ready";
 export default function Open() {
   const router = useRouter();
   const { server = "", task } = useLocalSearchParams<{ server?: string; task?: string }>();
-  const isKnown = useServers().some(({ url }) => url === server);
+  const known = useServers().find(({ url }) => url === server);
+  const [isKnown, isSignedIn] = [known !== undefined, known?.isSignedIn === true];
   const isReady = useRouterReady();
   useEffect(() => {
     if (!isReady || !isKnown || !isTaskId(task)) return;
+    const path = `/task/${task}` as const;
+    if (!isSignedIn) setGoal(server, path);
     // First the way, then the server: turning to it makes all screens anew, from where the app is then.
-    router.replace(`/task/${task}`);
+    router.replace(path);
     if (currentServer()?.url !== server) chooseServer(server);
-  }, [isReady, isKnown, server, task, router]);
+  }, [isReady, isKnown, isSignedIn, server, task, router]);
   if (isKnown && isTaskId(task)) return null;
-  const isForeign = isTaskId(task) && URL.canParse(server);
   return (
     <Screen>
-      <Notice level={1} title={t.problem.notFound} text={isForeign ? t.links.unknownServer(nameOf(server)) : t.links.bad}>
-        <Button title={isForeign ? t.servers.add : t.problem.home} onPress={() => router.replace(isForeign ? "/settings" : "/")} />
-      </Notice>
+      {isTaskId(task) && URL.canParse(server) ? (
+        <Foreign server={server} task={task} />
+      ) : (
+        <Notice level={1} title={t.problem.notFound} text={t.links.bad}>
+          <Button title={t.problem.home} onPress={() => router.replace("/")} />
+        </Notice>
+      )}
     </Screen>
+  );
+}
+
+/** A link may name any server, so nothing is asked of one that nobody added here before somebody says so. Then it goes on after the sign-in. */
+function Foreign({ server, task }: { server: string; task: string }) {
+  const router = useRouter();
+  const name = nameOf(server);
+  const add = useMutation({
+    mutationFn: () => findServer(server),
+    networkMode: "always",
+    onSuccess: ({ url }) => {
+      setGoal(url, `/task/${task}`);
+      addServer(url);
+    },
+  });
+  return (
+    <>
+      <Notice level={1} title={t.links.another} text={t.links.unknownServer(name)}>
+        <Button title={add.isPending ? t.servers.finding : t.links.addServer(name)} isDisabled={add.isPending} onPress={() => add.mutate()} />
+        <Button title={t.problem.home} kind="quiet" onPress={() => router.replace("/")} />
+      </Notice>
+      {add.error && <Problem error={add.error} />}
+    </>
   );
 }

@@ -97,7 +97,7 @@ export const t = {
     lockUnavailable: "This device has no fingerprint, face or code to ask for.",
     signOut: "Sign out",
     signOutTitle: (name: string) => `Sign out of ${name}?`,
-    signOutText: "Everything that this device keeps of the server is deleted: tasks, logs, recent prompts. The tasks stay on the server.",
+    signOutText: "Everything that this device keeps of your work there is deleted: tasks, logs, recent prompts. Your address for the next sign-in stays, until you remove the server. The tasks stay on the server.",
     version: (version: string) => `Version ${version}`,
   },
   lock: {
@@ -110,7 +110,9 @@ export const t = {
     channel: "Ends of tasks",
   },
   links: {
-    unknownServer: (name: string) => `This link is of ${name}, which is none of your servers. Add it first, then open the link again.`,
+    another: "Another server",
+    unknownServer: (name: string) => `This link is of ${name}, which is none of your servers. Add it only if you know whose it is: you would sign in there.`,
+    addServer: (name: string) => `Add ${name}`,
     bad: "This link leads nowhere.",
   },
 } as const;

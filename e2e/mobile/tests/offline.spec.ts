@@ -44,4 +44,9 @@ test("who signs out leaves nothing behind", async ({ app, page }) => {
   await page.getByRole("dialog").getByRole("button", { name: "Sign out", exact: true }).click();
   await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
   await expect.poll(async () => (await app.kept()).includes("giraffes")).toBe(false);
+  // All that is left is where the server is and who signed in there; the databases are empty.
+  expect(await page.evaluate(() => Object.keys(localStorage))).toEqual(["servers"]);
+  const [servers, ...entries] = (await app.kept()).split("\n");
+  expect(JSON.parse(servers!)).toEqual({ servers: [{ url: app.web.url, isSignedIn: false, hasEnded: false, email: app.stack.ready.email }], current: app.web.url });
+  expect(entries.filter((texts) => texts !== "[]")).toEqual([]);
 });

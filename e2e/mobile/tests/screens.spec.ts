@@ -95,8 +95,8 @@ for (const as of looks) {
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await expect(page.getByRole("heading", { name: "Tasks", exact: true })).toBeVisible();
     await startOnce(app, "Change the greeting of the program, and say in the README how to call it.", "Completed");
-    await startOnce(app, `Say${"ThisWordIsLongerThanTheScreen".repeat(6)}`, "Completed");
-    await startOnce(app, "[demo:error 400]\nDo something that cannot be done.", "Failed");
+    await startOnce(app, "Say what this repository is for.", "Completed");
+    await startOnce(app, "Publish the release notes.\n[demo:error 400]", "Failed");
     await expect(page.getByTestId("outcome")).toContainText("Codex failed:");
     await look(app, "failed", as);
     await app.open("/new");
@@ -158,6 +158,12 @@ test("what a program says in colours, and in lines without an end, is drawn as i
   const text = await line.evaluate((line) => line.lastElementChild!.getBoundingClientRect().right);
   expect(text).toBeLessThanOrEqual(390);
   await look(app, "colours");
+  await startOnce(app, `Say${"ThisWordIsLongerThanTheScreen".repeat(6)}`, "Completed");
+  await app.open("/");
+  const state = entry(page, /^SayThisWord/).getByTestId("state");
+  await expect(state).toBeVisible();
+  expect(await state.evaluate((state) => state.getBoundingClientRect().right)).toBeLessThanOrEqual(390);
+  await look(app, "long-word");
 });
 
 test("a running task, the question before it is cancelled, and what is said of its end", async ({ app, page, stack }) => {
@@ -214,4 +220,40 @@ test("without a picture of the system the app can still be light or dark", async
   await expect.poll(ground).toBe("rgb(232, 235, 240)");
   await page.reload();
   await expect.poll(ground).toBe("rgb(232, 235, 240)");
+});
+
+test("a task is opened with keys, and the list is afterwards where it was", async ({ app, page }) => {
+  await page.setViewportSize({ width: 390, height: 360 });
+  await app.signIn();
+  for (const prompt of ["Paint the fence", "Mow the lawn", "Water the flowers"]) await startOnce(app, prompt, "Completed");
+  await app.open("/");
+  const list = page.getByTestId("history").filter({ visible: true });
+  const link = entry(page, /Paint the fence/);
+  await link.focus();
+  // The browser brings what has the focus into sight.
+  const before = await list.evaluate((list) => list.scrollTop);
+  expect(before).toBeGreaterThan(0);
+  await page.keyboard.press("Enter");
+  await expect(app.state).toHaveText("Completed");
+  const back = page.getByRole("button", { name: "Back to the tasks" });
+  await back.focus();
+  await page.keyboard.press("Enter");
+  await expect(link).toBeVisible();
+  await expect.poll(() => list.evaluate((list) => list.scrollTop)).toBe(before);
+  await page.getByRole("tab", { name: "Settings" }).click();
+  await page.getByRole("tab", { name: "Tasks" }).click();
+  await expect.poll(() => list.evaluate((list) => list.scrollTop)).toBe(before);
+});
+
+test("whoever asks for less motion or for colours of their own still sees where they are", async ({ app, page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" });
+  await app.signIn();
+  await startOnce(app, "Paint the fence", "Completed");
+  const lines = await page.getByRole("tablist", { name: "Views of the task" }).getByRole("tab").evaluateAll((tabs) => tabs.map((tab) => getComputedStyle(tab).borderBottomWidth));
+  expect(lines).toEqual(["3px", "0px", "0px", "0px"]);
+  await look(app, "forced");
+  await app.open("/");
+  await expect(page.getByRole("radio", { name: "All" })).toHaveCSS("border-top-width", "2px");
+  await expect(page.getByRole("radio", { name: "Failed" })).toHaveCSS("border-top-width", "1px");
 });

@@ -2,6 +2,7 @@ import { useLocalSearchParams, useRouter } from "expo-router";
 import { StyleSheet, View } from "react-native";
 import { useSafeAreaInsets } from "react-native-safe-area-context";
 
+import { useArrived } from "@/links/goal";
 import { useLooking } from "@/notices/use-notices";
 import { useServerUrl } from "@/servers/context";
 import { TaskScreen } from "@/task/task-screen";
@@ -13,6 +14,7 @@ export default function TaskRoute() {
   const insets = useSafeAreaInsets();
   const router = useRouter();
   const isWide = useIsWide();
+  useArrived(`/task/${id}`);
   useLooking(useServerUrl(), id);
   return (
     <View role="main" style={[styles.screen, { backgroundColor: colors.ground, paddingTop: insets.top, paddingBottom: insets.bottom, paddingLeft: insets.left, paddingRight: insets.right }]}>

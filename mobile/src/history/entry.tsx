@@ -1,7 +1,7 @@
 import type { Task } from "@codex-remote/sdk";
 import { ago, firstLine, reasonName } from "@codex-remote/view";
 import { memo } from "react";
-import { Platform, Pressable, StyleSheet, View } from "react-native";
+import { type GestureResponderEvent, Platform, Pressable, StyleSheet, View } from "react-native";
 
 import { StateBadge } from "@/ui/state-badge";
 import { Text } from "@/ui/text";
@@ -25,9 +25,9 @@ export const Entry = memo(
     return (
       <Pressable
         role="link"
-        // Named by its texts. Pages say of a link that it is the current one, systems of anything that it is selected.
-        {...(Platform.OS === "web" ? { "aria-current": isSelected ? "page" : undefined } : { "aria-selected": isSelected })}
-        onPress={onPress}
+        // Named by its texts. Systems say of anything that it is selected.
+        {...(Platform.OS === "web" ? linkOf(task.task_id, isSelected) : { "aria-selected": isSelected })}
+        onPress={Platform.OS === "web" ? inPage(onPress) : onPress}
         style={({ pressed }) => [styles.entry, { borderColor: colors.line }, (pressed || isSelected) && { backgroundColor: colors.sunken }]}
       >
         <Text kind="strong" numberOfLines={2} testID="entry-title">
@@ -44,6 +44,19 @@ export const Entry = memo(
   },
   (before, after) => before.task === after.task && before.isSelected === after.isSelected && ago(before.task.created_at, before.now) === ago(after.task.created_at, after.now),
 );
+
+/** In a page it is a link of the page: only those are followed by the Enter key, and can be opened in a tab of their own. */
+const linkOf = (id: string, isSelected: boolean): object => ({ href: `/task/${id}`, "aria-current": isSelected ? "page" : undefined });
+
+/** Opens a link without loading the page anew; clicks that ask for another tab or window are the browser's. */
+function inPage(open: () => void): (event: GestureResponderEvent) => void {
+  return (event) => {
+    const { ctrlKey, metaKey, shiftKey } = event.nativeEvent as { ctrlKey?: boolean; metaKey?: boolean; shiftKey?: boolean };
+    if (ctrlKey || metaKey || shiftKey) return;
+    event.preventDefault();
+    open();
+  };
+}
 
 const styles = StyleSheet.create({
   entry: { gap: space.xs, paddingVertical: space.m, paddingHorizontal: space.s, marginHorizontal: -space.s, borderBottomWidth: StyleSheet.hairlineWidth },

@@ -21,9 +21,9 @@ export function StateFilter({ value, onChange }: { value: TaskState | ""; onChan
               role="radio"
               aria-checked={isChosen}
               onPress={() => onChange(state)}
-              style={[styles.chip, { borderColor: isChosen ? colors.accent : colors.edge, backgroundColor: isChosen ? colors.accent : colors.ground }]}
+              style={[styles.chip, isChosen && styles.chosen, { borderColor: isChosen ? colors.accent : colors.edge, backgroundColor: isChosen ? colors.accent : colors.ground }]}
             >
-              <Text kind="small" tone={isChosen ? "accentText" : "text"}>
+              <Text kind="small" tone={isChosen ? "accentText" : "text"} style={isChosen && styles.name}>
                 {state === "" ? t.list.all : t.states[state]}
               </Text>
             </Pressable>
@@ -37,4 +37,7 @@ export function StateFilter({ value, onChange }: { value: TaskState | ""; onChan
 const styles = StyleSheet.create({
   row: { flexDirection: "row", gap: space.s },
   chip: { minHeight: TOUCH, minWidth: TOUCH, alignItems: "center", justifyContent: "center", paddingHorizontal: space.m, borderRadius: 999, borderWidth: 1 },
+  // Also to be told from the others where the system chooses all colours.
+  chosen: { borderWidth: 2, paddingHorizontal: space.m - 1 },
+  name: { fontWeight: "600" },
 });

@@ -139,7 +139,7 @@ function Tabs({ view, onView }: { view: PanelName; onView: (view: PanelName) => 
     <ScrollView horizontal showsHorizontalScrollIndicator={false} style={[styles.tabs, { borderColor: colors.line }]}>
       <View role="tablist" aria-label={t.task.views} style={styles.row}>
         {views.map((name) => (
-          <Pressable key={name} role="tab" aria-selected={name === view} aria-label={t.task[name]} onPress={() => onView(name)} style={[styles.tab, { borderColor: name === view ? colors.accent : "transparent" }]}>
+          <Pressable key={name} role="tab" aria-selected={name === view} aria-label={t.task[name]} onPress={() => onView(name)} style={[styles.tab, name === view && [styles.open, { borderColor: colors.accent }]]}>
             <Text kind={name === view ? "strong" : "body"} tone={name === view ? "text" : "soft"}>
               {t.task[name]}
             </Text>
@@ -157,5 +157,7 @@ const styles = StyleSheet.create({
   // Its height is that of its letters, however low the screen is.
   tabs: { flexGrow: 0, flexShrink: 0, borderBottomWidth: 1 },
   row: { flexDirection: "row" },
-  tab: { minHeight: TOUCH, justifyContent: "center", paddingHorizontal: space.m, borderBottomWidth: 3 },
+  tab: { minHeight: TOUCH, justifyContent: "center", paddingHorizontal: space.m, paddingBottom: 3 },
+  // A transparent line would be seen where the system chooses all colours.
+  open: { paddingBottom: 0, borderBottomWidth: 3 },
 });

@@ -110,8 +110,11 @@ test("signing out ends the session at the gateway, and leaves nothing of it in t
   expect(await kept()).toContain("secret-to-keep");
   await app.open("/settings");
   await page.getByRole("button", { name: "Sign out" }).click();
+  // The session is over in the app at once, and at the gateway when that has been told.
+  const told = page.waitForResponse((response) => response.url().endsWith("/auth/logout"));
   await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
   await expect(page.getByLabel("Password")).toBeVisible();
+  await told;
   expect(await kept()).not.toContain("secret-to-keep");
   expect(await kept()).not.toContain("refreshToken");
   const again = await fetch(`${app.stack.ready.url}/auth/refresh`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ refresh_token: refreshToken }) });

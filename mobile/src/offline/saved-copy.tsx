@@ -35,5 +35,5 @@ export function useSavedCopy({ data, dataUpdatedAt, error }: { data: unknown; da
 
 /** Says that what is shown is not what the gateway would say now. */
 export function SavedCopy({ copy: { at, isAway } }: { copy: Copy }) {
-  return <Warning text={`${t.offline.saved} ${ago(new Date(at).toISOString(), useNow())}. ${isAway ? t.offline.savedText : t.offlineAsked}`} />;
+  return <Warning aging={`${t.offline.saved} ${ago(new Date(at).toISOString(), useNow())}.`} text={isAway ? t.offline.savedText : t.offlineAsked} />;
 }

@@ -17,6 +17,7 @@ import { keys, useRepositories, useTask } from "@/queries";
 import { clientFor } from "@/servers/client";
 import { useServerUrl } from "@/servers/context";
 import { Button } from "@/ui/button";
+import { labelled } from "@/ui/labelled";
 import { Notice, Problem } from "@/ui/notice";
 import { Text } from "@/ui/text";
 import { TOUCH, space, useColors } from "@/ui/theme";
@@ -87,7 +88,7 @@ function Empty({ onBack, children }: { onBack?: () => void; children?: ReactNode
   return (
     <View style={styles.screen}>
       <TaskBar onBack={onBack} />
-      {children ?? <ActivityIndicator aria-label={t.loading} color={colors.accent} style={styles.waiting} />}
+      {children ?? <ActivityIndicator {...labelled(t.loading)} color={colors.accent} style={styles.waiting} />}
     </View>
   );
 }

@@ -52,14 +52,21 @@ export function Problem({ title, error, onRetry }: { title?: string; error: unkn
   );
 }
 
-/** A line that stays in sight: something to be careful about. */
-export function Warning({ text }: { text: string }) {
+/** A line that stays in sight: something to be careful about. `aging` stands before it and is not read out each time that it changes. */
+export function Warning({ text, aging }: { text: string; aging?: string }) {
   const colors = useColors();
   return (
-    <View role="status" aria-live="polite" style={[styles.problem, { backgroundColor: colors.warnGround }]}>
-      <Text kind="small" tone="warn">
-        {text}
-      </Text>
+    <View style={[styles.problem, { backgroundColor: colors.warnGround }]}>
+      {aging && (
+        <Text kind="small" tone="warn">
+          {aging}
+        </Text>
+      )}
+      <View role="status" aria-live="polite">
+        <Text kind="small" tone="warn">
+          {text}
+        </Text>
+      </View>
     </View>
   );
 }

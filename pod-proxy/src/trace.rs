@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use codex_telemetry::{KeyValue, Span, SpanKind, TraceContext, Tracer};
 use http::StatusCode;
 
-use crate::token::TaskClaims;
+use crate::{metrics::End, token::TaskClaims};
 
 /// A request under way. Its span ends when this is dropped.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(crate) struct ModelCall {
     start: SystemTime,
     status: Option<StatusCode>,
     error: Option<&'static str>,
+    has_client_left: bool,
 }
 
 impl ModelCall {
@@ -35,6 +36,7 @@ impl ModelCall {
             start: SystemTime::now(),
             status: None,
             error: None,
+            has_client_left: false,
         }
     }
 
@@ -47,13 +49,14 @@ impl ModelCall {
     pub(crate) fn fail(&mut self, error: &'static str) {
         self.error = Some(error);
     }
-}
 
-impl Drop for ModelCall {
-    fn drop(&mut self) {
-        let Some((context, run)) = self.place else {
-            return;
-        };
+    /// Whoever asked did not wait for the end. That is no error of the model API: Codex goes when it has read that the answer is complete,
+    /// which is before the connection ends.
+    pub(crate) fn client_left(&mut self) {
+        self.has_client_left = true;
+    }
+
+    fn span(&mut self, context: TraceContext, run: TraceContext) -> Span {
         let mut span = Span {
             kind: SpanKind::Client,
             attributes: vec![
@@ -75,6 +78,53 @@ impl Drop for ModelCall {
             span.attributes.push(KeyValue::new("error.type", error));
             span.error = Some(error.into());
         }
+        if self.has_client_left {
+            let end = KeyValue::new("codex.response.end", End::ClientLeft.label());
+            span.attributes.push(end);
+        }
+        span
+    }
+}
+
+impl Drop for ModelCall {
+    fn drop(&mut self) {
+        let Some((context, run)) = self.place else {
+            return;
+        };
+        let span = self.span(context, run);
         self.tracer.record(span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(how: impl FnOnce(&mut ModelCall)) -> Span {
+        let run = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let run = run.expect("a traceparent of the standard's own examples");
+        let mut call = ModelCall {
+            tracer: Tracer::off(),
+            place: None,
+            task: "task".to_owned(),
+            start: SystemTime::now(),
+            status: None,
+            error: None,
+            has_client_left: false,
+        };
+        call.answered(StatusCode::OK);
+        how(&mut call);
+        call.span(run, run)
+    }
+
+    #[test]
+    fn who_leaves_an_answer_makes_no_error_of_it() {
+        let left = ended(ModelCall::client_left);
+        assert!(left.error.is_none(), "{left:?}");
+        let end = KeyValue::new("codex.response.end", "client_left");
+        assert!(left.attributes.contains(&end), "{left:?}");
+
+        let broke = ended(|call| call.fail(End::UpstreamBroke.label()));
+        assert!(broke.error.is_some(), "{broke:?}");
     }
 }

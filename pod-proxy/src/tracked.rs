@@ -74,8 +74,10 @@ impl Drop for TrackedBody {
             self.end = End::Complete;
         }
         self.exchange.metrics.response_ended(self.end, self.bytes);
-        if !matches!(self.end, End::Complete) {
-            self.exchange.call.fail(self.end.label());
+        match self.end {
+            End::Complete => {}
+            End::ClientLeft => self.exchange.call.client_left(),
+            End::UpstreamBroke => self.exchange.call.fail(self.end.label()),
         }
         tracing::info!(
             task.id = self.exchange.permit.task(),

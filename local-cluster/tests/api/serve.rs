@@ -65,15 +65,29 @@ async fn pods_outlive_kill_9_and_end_with_the_cluster_when_that_is_wanted() {
     );
 }
 
-/// The processes of the host that run this script for this test.
+/// The processes of the host that run this script for this test. What the shell starts looks like the shell until it has turned into
+/// the other program, so children of what was found do not count.
 fn processes(script: &str, marker: &str) -> Vec<u32> {
     let command = format!("/bin/sh\0-c\0{script}\0{marker}\0");
-    std::fs::read_dir("/proc")
+    let found: Vec<u32> = std::fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
         .filter(|pid: &u32| {
             let found = std::fs::read(format!("/proc/{pid}/cmdline"));
             found.is_ok_and(|found| found == command.as_bytes())
         })
+        .collect();
+    let is_child = |pid: u32| parent(pid).is_none_or(|parent| found.contains(&parent));
+    found
+        .iter()
+        .copied()
+        .filter(|pid| !is_child(*pid))
         .collect()
+}
+
+/// The parent of a process, or none where it has ended meanwhile.
+fn parent(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok()
 }

@@ -22,9 +22,9 @@ import { AppTheme, useColors, useIsWide, useTheme } from "@/ui/theme";
 export const unstable_settings = { initialRouteName: "(tabs)" };
 
 export default function RootLayout() {
-  // For what happens before there is a server; each server has a client of its own.
   // A window of the sign-in belongs to somebody who is not signed in yet.
   const isWindow = usePathname() === "/signed-in" && Platform.OS === "web";
+  // For what happens before there is a server; each server has a client of its own.
   const [queries] = useState(() => new QueryClient({ defaultOptions: { mutations: { networkMode: "always" } } }));
   return (
     <SafeAreaProvider>

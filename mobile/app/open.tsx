@@ -6,7 +6,8 @@ import { setGoal } from "@/links/goal";
 import { isTaskId } from "@/links/target";
 import { nameOf } from "@/servers/address";
 import { findServer } from "@/servers/find";
-import { addServer, chooseServer, currentServer, useServers } from "@/servers/servers";
+import { chooseServer, currentServer, useServers } from "@/servers/servers";
+import { meetServer } from "@/servers/session";
 import { t } from "@/strings";
 import { Button } from "@/ui/button";
 import { Notice, Problem } from "@/ui/notice";
@@ -51,7 +52,7 @@ function Foreign({ server, task }: { server: string; task: string }) {
     networkMode: "always",
     onSuccess: ({ url }) => {
       setGoal(url, `/task/${task}`);
-      addServer(url);
+      return meetServer(url);
     },
   });
   return (

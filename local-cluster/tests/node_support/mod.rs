@@ -173,7 +173,7 @@ pub fn output(log: impl AsRef<Path>) -> String {
         .collect()
 }
 
-/// Waits until a condition holds, at most 20 seconds.
+/// Waits until a condition holds, at most a minute.
 pub async fn poll(mut condition: impl FnMut() -> bool, what: &str) {
     let until = Instant::now() + Duration::from_secs(60);
     while !condition() {

@@ -270,9 +270,13 @@ impl Runtime {
                     if let Some(parent) = path.parent() {
                         make_private(parent)?;
                     }
-                    std::fs::create_dir(path)?;
-                    self.give_away(path)?;
-                    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
+                    // It appears with its owner and mode: a node that is killed in between would leave a folder in which
+                    // the Pod may not write, and the next one would take it for done. `.` is in no name of a volume.
+                    let unfinished = path.with_added_extension("new");
+                    make_private(&unfinished)?;
+                    self.give_away(&unfinished)?;
+                    std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o777))?;
+                    std::fs::rename(&unfinished, path)?;
                 }
                 Ok(())
             }

@@ -29,6 +29,7 @@ export function EnvFields({ variables, onChange, faults, isInvalid }: EnvFieldsP
             value={name}
             onChange={(event) => change(key, { name: event.target.value })}
             aria-invalid={isInvalid || faults.has(key)}
+            aria-describedby={faults.has(key) ? `fault-${key}` : undefined}
             autoComplete="off"
             autoCapitalize="off"
             spellCheck={false}
@@ -47,7 +48,7 @@ export function EnvFields({ variables, onChange, faults, isInvalid }: EnvFieldsP
             ✕
           </button>
           <div className="col-span-3 empty:hidden">
-            <Fault text={faults.get(key)} />
+            <Fault id={`fault-${key}`} text={faults.get(key)} />
             {!faults.has(key) && isCredential(name) && <span className="text-warn">{t.composer.envCredential}</span>}
           </div>
         </div>

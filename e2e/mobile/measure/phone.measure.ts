@@ -20,7 +20,7 @@ import { PhoneWeb } from "../support/phone-web.js";
 const isQuick = process.env["CODEX_MEASURE_QUICK"] === "1";
 const LINES = 50_000;
 const EVENTS = 2_000;
-const ROUNDS = isQuick ? 1 : 5;
+const ROUNDS = isQuick ? 1 : 3;
 const root = join(import.meta.dirname, "../../..");
 const TERMINAL = '[data-testid="terminal"]';
 const TIMELINE = '[data-testid="timeline"]';

@@ -113,7 +113,7 @@ bench-web: build web test-tools ## Measure the web client in Chromium next to li
 	npm run measure -w e2e/browser
 
 .PHONY: bench-mobile
-bench-mobile: build mobile test-tools ## Measure the phone client as a page in Chromium next to limits (8 minutes, a machine without other work); writes bench/results/mobile.md
+bench-mobile: build mobile test-tools ## Measure the phone client as a page in Chromium next to limits (6 minutes, a machine without other work); writes bench/results/mobile.md
 	npm run export --prefix mobile -- android ios
 	npx playwright test -c e2e/mobile/playwright.measure.config.ts
 

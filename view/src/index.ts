@@ -3,7 +3,7 @@ export { MOST_VARIABLES, type Variable, envFaults, envOf, isCredential, oneMore,
 export { Follow, type Place } from "./follow.js";
 export { ago, clockTime, count, duration, firstLine, moment, short, size } from "./format.js";
 export { type Connection, LiveTask, type LiveTaskOptions, type LiveView, type PauseReason } from "./live-task.js";
-export { DEFAULT_MINUTES, type DraftFaults, LONGEST_PROMPT, type TaskDraft, chosen, faultsOf, isFaulty, limitOf, secondsOf, taskOf } from "./new-task.js";
+export { LONGEST_PROMPT, type TaskDraft, chosen, faultsOf, isFaulty, limitOf, taskOf } from "./new-task.js";
 export { type Change, type FileKind, type PatchFile, type PatchHunk, applyCommand, modeOf, parsePatch, pieceOf } from "./patch.js";
 export { type Filter, cancelTask, createTask, defaultOptions, flat, keys, patchQuery, repositoriesQuery, taskQuery, tasksQuery } from "./queries.js";
 export { findRows, textOf } from "./row-text.js";

@@ -1,3 +1,4 @@
+import { LONGEST_PROMPT } from "@codex-remote/view";
 import { useLocalSearchParams, useRouter } from "expo-router";
 import { useEffect, useState } from "react";
 
@@ -11,9 +12,6 @@ import { useRouterReady } from "@/use-router-ready";
 import { Composer } from "./composer";
 import { changeComposer, readComposer } from "./kept";
 
-/** The longest text that is taken from a link or another app, in characters: what the gateway takes as a prompt. */
-const LONGEST = 256 * 1024;
-
 /** Writes a task. `prompt` of the address, or what another app shares, comes into the field, and is only ever sent by a touch. */
 export function ComposeScreen() {
   const router = useRouter();
@@ -23,7 +21,7 @@ export function ComposeScreen() {
   const isReady = useRouterReady();
   useEffect(() => {
     if (!isReady) return;
-    const text = (shared ? incoming.take() : (prompt ?? "")).trim().slice(0, LONGEST);
+    const text = (shared ? incoming.take() : (prompt ?? "")).trim().slice(0, LONGEST_PROMPT);
     if (prompt !== undefined || shared !== undefined) router.setParams({ prompt: undefined, shared: undefined });
     if (!text) return;
     const { draft } = readComposer(server);
